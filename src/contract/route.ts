@@ -1,0 +1,166 @@
+import type { Static, TSchema } from 'typebox';
+import type { Action, AuditDraft, AuditFacts } from './audit.ts';
+import type { SecretPath } from './names.ts';
+import type { Epochs, Permission, RuleKind } from './permissions.ts';
+import type { Principal, Role, Tenant } from './principal.ts';
+import type { Scope } from './scopes.ts';
+
+/** Rate-limit categories (spec 01), each with its own `RATE_LIMIT_<CATEGORY>`. */
+export const RATE_CATEGORIES = [
+  'SECRETS_READ',
+  'SECRETS_WRITE',
+  'SECRETS_DELETE',
+  'LIST',
+  'BATCH_READ',
+  'BATCH_METADATA',
+  'AUDIT_QUERY',
+  'AUDIT_EXPORT',
+  'POLICY',
+  'POLICY_TEST',
+  'PKI_ISSUE',
+  'PKI_ADMIN',
+  'ACME_ORDER',
+  'WEBHOOK',
+  'SUBSCRIPTION',
+  'SUBSCRIPTION_POLL',
+  'FEDERATION',
+  'DYNAMIC_GENERATE',
+  'DYNAMIC_ADMIN',
+  'LEASE',
+  'IDENTITY_READ',
+  'IDENTITY_SYNC',
+  'AUTH',
+] as const;
+export type RateCategory = (typeof RATE_CATEGORIES)[number];
+
+/**
+ * Who may call a route (spec 12, "Every route names its authority"). There is no default: a scope is necessary and
+ * never sufficient.
+ */
+export type Authority =
+  /** A rule of the caller's policies for the path in the request target. */
+  | { readonly type: 'policy'; readonly kind: Exclude<RuleKind, 'sys'>; readonly permission: Permission }
+  /** A role of the tenant, or a rule of kind `sys` for this path. */
+  | {
+      readonly type: 'role';
+      readonly role: Role;
+      readonly sys?: { readonly path: string; readonly permission: Permission };
+    }
+  /** The caller's own facts. */
+  | { readonly type: 'self' };
+
+export interface Reply {
+  readonly status: number;
+  /** Serialised as JSON; undefined for 204. */
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Completes the audit entry of a read. A change has put its own entry into its transaction. */
+  readonly facts?: AuditFacts;
+}
+
+declare const committed: unique symbol;
+/**
+ * The reply of a change whose audit row is in the same committed transaction. Only `AuditService.commit` makes one, so
+ * a route that changes something without an audit row does not type-check.
+ */
+export type Committed<T> = { readonly value: T } & { readonly [committed]: true };
+
+/** The same commit, with its outcome in another form. */
+export function mapCommitted<T, U>(outcome: Committed<T>, map: (value: T) => U): Committed<U> {
+  return { ...outcome, value: map(outcome.value) };
+}
+
+/** Whether the decision that let a request in still stands when its work is done. */
+export interface Standing {
+  /** Whether it was made under these epochs, which the statement of the work itself has read. */
+  holds(epochs: Epochs): boolean;
+  /**
+   * Decides again under these epochs where it does not hold. Reads the database: not to be called inside a transaction.
+   * @throws ApiError `access_denied`
+   */
+  confirm(epochs: Epochs): Promise<void>;
+}
+
+/** What a handler gets: everything was authenticated, limited, validated and authorised before. */
+export interface Call<Query, Body> {
+  readonly principal: Principal;
+  readonly tenant: Tenant;
+  /** Effective roles of the caller in `tenant`; looked up only where they matter, which no read of a secret does. */
+  readonly roles: () => Promise<ReadonlySet<Role>>;
+  /** Values of the `{name}` segments of the route. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The path behind a `{path}` route. @throws ApiError when the route has none, a defect. */
+  readonly secretPath: () => SecretPath;
+  readonly query: Query;
+  readonly body: Body;
+  readonly ifMatch: string | null;
+  readonly ifNoneMatch: string | null;
+  readonly draft: AuditDraft;
+  readonly standing: Standing;
+}
+
+interface Face {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+  /** `/v1/secrets/{path}`: `{path}` takes the rest of the target, any other `{name}` one segment. */
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  /** Schema of the body by status, for OpenAPI. */
+  readonly responses: Readonly<Record<number, { readonly description: string; readonly schema: TSchema | null }>>;
+}
+
+/** A route without a token. It knows no caller, changes nothing, and the list of them is asserted by a test. */
+export interface PublicRoute extends Face {
+  readonly effect: 'public';
+  readonly method: 'GET';
+  run(): Promise<Reply>;
+}
+
+interface Descriptor extends Face {
+  readonly category: RateCategory | null;
+  readonly scope: Scope | null;
+  readonly authority: Authority;
+  readonly action: Action;
+  readonly query: TSchema;
+  readonly body: TSchema | null;
+}
+
+/** A read leaves its audit entry to the pipeline, which stores it before the answer. */
+export interface ReadRoute extends Descriptor {
+  readonly effect: 'read';
+  run(call: Call<unknown, unknown>): Promise<Reply>;
+}
+
+export interface ChangeRoute extends Descriptor {
+  readonly effect: 'change';
+  run(call: Call<unknown, unknown>): Promise<Committed<Reply>>;
+}
+
+/** A route that needs a caller. */
+export type GuardedRoute = ReadRoute | ChangeRoute;
+export type Route = PublicRoute | GuardedRoute;
+
+type BodyOf<B extends TSchema | null> = B extends TSchema ? Static<B> : null;
+
+/** Ties the handler's types to the schemas that validate what it gets. */
+export function readRoute<Q extends TSchema, B extends TSchema | null>(
+  route: Omit<ReadRoute, 'effect' | 'run' | 'query' | 'body'> & {
+    readonly query: Q;
+    readonly body: B;
+    readonly run: (call: Call<Static<Q>, BodyOf<B>>) => Promise<Reply>;
+  },
+): ReadRoute {
+  // The pipeline validates against `query` and `body` before it calls `run`: the one place where that is known.
+  return { ...route, effect: 'read', run: (call) => route.run(call as Call<Static<Q>, BodyOf<B>>) };
+}
+
+/** As {@link readRoute}, for a change. */
+export function changeRoute<Q extends TSchema, B extends TSchema | null>(
+  route: Omit<ChangeRoute, 'effect' | 'run' | 'query' | 'body'> & {
+    readonly query: Q;
+    readonly body: B;
+    readonly run: (call: Call<Static<Q>, BodyOf<B>>) => Promise<Committed<Reply>>;
+  },
+): ChangeRoute {
+  return { ...route, effect: 'change', run: (call) => route.run(call as Call<Static<Q>, BodyOf<B>>) };
+}
