@@ -1,0 +1,26 @@
+import * as assert from 'uvu/assert';
+import { createDatabase } from '../support/postgres.ts';
+import { run } from '../support/scaivault.ts';
+import { suite } from '../support/suite.ts';
+import { withClient } from './fixtures.ts';
+
+const test = suite('scaivault migrate', { timeoutMs: 90_000 });
+
+test('that cannot get its locks ends with 75 after five tries of five seconds, and has done nothing', async () => {
+  const database = await createDatabase();
+  const env = { DATABASE_URL: database.url };
+  await withClient(database.url, async (holder) => {
+    // Whoever makes the same table has to wait until it is known whether this one comes to be.
+    await holder.query('BEGIN; CREATE TABLE secrets ()');
+    const { code, stdout, stderr } = await run(['migrate', '--json'], env);
+    assert.is(code, 75, stderr);
+    assert.is(JSON.parse(stdout).error.code, 'migration_blocked');
+    await holder.query('ROLLBACK');
+    const { rows } = await holder.query('SELECT * FROM migration_checksums');
+    assert.equal(rows, []);
+  });
+  assert.is((await run(['migrate'], env)).code, 0);
+  await database.drop();
+});
+
+test.run();
