@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Action, AuditDraft, AuditFacts, AuditResult } from '../contract/audit.ts';
+import { ApiError } from '../contract/errors.ts';
+import { type PartnerId, SYSTEM_TENANT, type TenantId } from '../contract/names.ts';
+import type { Committed } from '../contract/route.ts';
+import type { Clock } from '../lib/clock.ts';
+import { newId } from '../lib/ids.ts';
+import {
+  CommitUnknown,
+  ConstraintViolation,
+  type Database,
+  DatabaseUnavailable,
+  type Transaction,
+  UnstorableText,
+} from '../postgres/database.ts';
+import { isSerializationFailure } from '../postgres/failures.ts';
+import type { ChainedEntry } from './chain.ts';
+import { finishEntry } from './entry.ts';
+import { GroupCommit } from './group-commit.ts';
+import { Lane } from './lane.ts';
+import { ensurePartitions, entryExists, insertEntries } from './repository.ts';
+
+/** Where every module leaves its trace. No value leaves and no change stays without its row (spec 00). */
+export interface AuditService {
+  /** Stores the entry of a read or a denial. Resolves when it is durable. @throws ApiError `service_unavailable`, {@link OutcomeUnknown} */
+  record(draft: AuditDraft, result: AuditResult): Promise<void>;
+  /**
+   * Does a change and stores its entry in the same transaction: begins, lets `work` work, takes a lane, inserts the
+   * entry, commits. Inside `work` use only `tx`, and expect to be run again after a deadlock. When `work` throws,
+   * nothing stays.
+   * @throws ApiError `service_unavailable`, {@link OutcomeUnknown}, ConstraintViolation, and what `work` throws
+   */
+  commit<T>(
+    draft: AuditDraft,
+    work: (tx: Transaction) => Promise<{ readonly value: T; readonly facts?: AuditFacts }>,
+  ): Promise<Committed<T>>;
+  /** Makes partitions ahead, so that no entry falls into the default one. */
+  ensurePartitions(): Promise<void>;
+  /** Stores what is still waiting. */
+  flush(): Promise<void>;
+}
+
+export interface AuditSettings {
+  readonly db: Database;
+  readonly clock: Clock;
+  /** Host name and start ULID of this process. */
+  readonly instanceId: string;
+  readonly writeLanes: number;
+}
+
+const MAX_BATCH = 500;
+const PARTITIONS_AHEAD = 12;
+/** A lane whose last commit is in doubt may stand still for longer than a client should wait. */
+const OUTCOME_WAIT_MS = 15_000;
+
+const OUTCOME_UNKNOWN =
+  'The database went away while the change was being stored. Look whether it happened before you try again.';
+
+/** Whether the entry was stored, and the change with it, is not known. No second entry may be made under its id. */
+export class OutcomeUnknown extends ApiError {
+  constructor(retryAfter: number, cause?: unknown) {
+    super('service_unavailable', { retryAfter, message: OUTCOME_UNKNOWN, cause });
+  }
+}
+
+function toApiError(error: unknown): unknown {
+  if (error instanceof DatabaseUnavailable) {
+    return new ApiError('service_unavailable', { retryAfter: 1, operator: error.message, cause: error });
+  }
+  return error instanceof CommitUnknown ? new OutcomeUnknown(1, error) : error;
+}
+
+/** An entry that cannot be stored, or not even be written down, hinders no other one. */
+function isAboutContent(error: unknown): boolean {
+  return [ConstraintViolation, UnstorableText, TypeError, RangeError].some((kind) => error instanceof kind);
+}
+
+/** A failed INSERT of entries: whatever the server's reason, without the row there is no answer (spec 00). */
+function unstored(error: unknown): unknown {
+  // These say already what is to be done: a deadlock is tried again, and what a text may not hold the caller can mend.
+  const known = [ApiError, DatabaseUnavailable, CommitUnknown, UnstorableText];
+  if (known.some((kind) => error instanceof kind) || isSerializationFailure(error)) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const operator = `the audit entry could not be stored: ${reason}`;
+  return new ApiError('service_unavailable', { retryAfter: 5, operator, cause: error });
+}
+
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(limitMs, undefined, { signal: timer.signal, ref: false }).then(() => {
+    throw new OutcomeUnknown(5);
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/** The audit log of one process: one lane for reads and denials, a few for changes. */
+export function createAuditService({ db, clock, instanceId, writeLanes }: AuditSettings): AuditService {
+  const lookUp = (row: ChainedEntry) => entryExists(db, row);
+  const readLane = new Lane(`${instanceId}/r`, lookUp);
+  const lanes = Array.from({ length: writeLanes }, (_, index) => new Lane(`${instanceId}/w${index}`, lookUp));
+  const shortestLane = () => lanes.reduce((best, lane) => (lane.waiting < best.waiting ? lane : best));
+
+  const reads = new GroupCommit<{ draft: AuditDraft; result: AuditResult }>(
+    (items) =>
+      readLane.append(
+        () => {
+          const now = clock.nowMicros();
+          return items.map(({ draft, result }) => finishEntry(draft, result, instanceId, now));
+        },
+        (rows) => insertEntries(db, rows),
+      ),
+    { maxBatch: MAX_BATCH, concernsOne: isAboutContent },
+  );
+
+  async function commit<T>(
+    draft: AuditDraft,
+    work: (tx: Transaction) => Promise<{ readonly value: T; readonly facts?: AuditFacts }>,
+  ): Promise<Committed<T>> {
+    const committed = db.transaction(async (tx) => {
+      const { value, facts } = await work(tx);
+      const lane = shortestLane();
+      await lane.append(
+        () => [
+          finishEntry(
+            draft,
+            { success: true, ...(facts === undefined ? {} : { facts }) },
+            instanceId,
+            clock.nowMicros(),
+          ),
+        ],
+        async (rows) => {
+          // Back to back: one round trip for both.
+          const inserted = insertEntries(tx, rows).catch((error: unknown) => {
+            throw unstored(error);
+          });
+          inserted.catch(() => {});
+          await tx.commit().catch(async (error: unknown) => {
+            // What the insert says is why the commit failed. A lost connection says nothing of the kind: both were
+            // sent, and the answer of either may be the one that is missing.
+            if (!(error instanceof CommitUnknown)) await inserted;
+            throw error;
+          });
+          await inserted;
+        },
+      );
+      // The only place that makes one: its row is committed.
+      return { value } as Committed<T>;
+    });
+    return within(OUTCOME_WAIT_MS, committed).catch((error: unknown) => {
+      throw toApiError(error);
+    });
+  }
+
+  return {
+    record: (draft, result) =>
+      within(OUTCOME_WAIT_MS, reads.add({ draft, result })).catch((error: unknown) => {
+        throw toApiError(unstored(error));
+      }),
+    commit,
+    ensurePartitions: () => ensurePartitions(db, PARTITIONS_AHEAD),
+    flush: () => reads.flush(),
+  };
+}
+
+/** The draft of an entry that no request caused: start-up, tenants made by configuration, sampled 401s. */
+export function systemDraft(
+  clock: Clock,
+  entry: {
+    readonly action: Action;
+    readonly tenantId?: TenantId;
+    readonly partnerId?: PartnerId;
+    readonly resource?: string;
+    readonly identityType?: AuditDraft['identityType'];
+    readonly identityId?: string;
+    readonly extra?: Readonly<Record<string, unknown>>;
+  },
+): AuditDraft {
+  return {
+    id: newId('log'),
+    tenantId: entry.tenantId ?? SYSTEM_TENANT,
+    partnerId: entry.partnerId ?? null,
+    action: entry.action,
+    secretPath: null,
+    resource: entry.resource ?? null,
+    identityType: entry.identityType ?? 'system',
+    identityId: entry.identityId ?? null,
+    onBehalfOf: null,
+    sourceIp: null,
+    userAgent: null,
+    requestId: null,
+    startedMicros: clock.nowMicros(),
+    decision: null,
+    extra: entry.extra ?? {},
+  };
+}
