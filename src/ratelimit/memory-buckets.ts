@@ -1,0 +1,94 @@
+import { performance } from 'node:perf_hooks';
+import { type BucketStore, type Rate, ROUNDING, type Taken } from './buckets.ts';
+
+// About 10 MB when full.
+const MAX_BUCKETS = 50_000;
+// How many of the oldest are looked at to make room for a new one.
+const SWEEP = 16;
+
+interface Bucket {
+  /** Tokens spent at the time `at`. */
+  readonly spent: number;
+  readonly at: number;
+  readonly fullAt: number;
+}
+
+export interface MemoryBucketsOptions {
+  /** Milliseconds; must not go back. */
+  readonly now?: () => number;
+  readonly maxBuckets?: number;
+}
+
+/**
+ * Buckets of this process alone: for `serve --dev` and for the time without Redis. The arithmetic is that of
+ * `bucket.lua.ts`. Memory is bounded: beyond `maxBuckets` full buckets go first, then the one longest not used.
+ */
+export class MemoryBuckets implements BucketStore {
+  readonly #now: () => number;
+  readonly #maxBuckets: number;
+  /** In the order of use, the longest not used first. */
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(options: MemoryBucketsOptions = {}) {
+    this.#now = options.now ?? (() => performance.now());
+    this.#maxBuckets = options.maxBuckets ?? MAX_BUCKETS;
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  async take(key: string, rate: Rate, n: number): Promise<Taken> {
+    return this.#change(key, rate, n);
+  }
+
+  async giveBack(key: string, rate: Rate, n: number): Promise<void> {
+    this.#change(key, rate, -n);
+  }
+
+  #change(key: string, rate: Rate, n: number): Taken {
+    const now = this.#now();
+    const before = this.#spent(key, rate, now);
+    const allowed = before + n <= rate.burst + ROUNDING;
+    const spent = allowed ? Math.max(0, before + n) : before;
+    const resetMs = msToRefill(spent, rate);
+    if (allowed) this.#store(key, { spent, at: now, fullAt: now + resetMs });
+    return {
+      allowed,
+      limit: rate.burst,
+      remaining: Math.max(0, Math.floor(rate.burst - spent + ROUNDING)),
+      resetMs,
+      retryAfterMs: allowed ? 0 : msToRefill(Math.min(spent, spent + n - rate.burst), rate),
+    };
+  }
+
+  #spent(key: string, rate: Rate, now: number): number {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return 0;
+    // A limit that was lowered since counts at once.
+    const spent = Math.min(rate.burst, bucket.spent);
+    return Math.max(0, spent - (Math.max(0, now - bucket.at) * rate.perMinute) / 60_000);
+  }
+
+  #store(key: string, bucket: Bucket): void {
+    this.#buckets.delete(key);
+    if (bucket.fullAt <= bucket.at) return;
+    if (this.#buckets.size >= this.#maxBuckets) this.#makeRoom(bucket.at);
+    this.#buckets.set(key, bucket);
+  }
+
+  #makeRoom(now: number): void {
+    let looked = 0;
+    for (const [key, bucket] of this.#buckets) {
+      if (looked++ === SWEEP) break;
+      if (bucket.fullAt <= now) this.#buckets.delete(key);
+    }
+    if (this.#buckets.size < this.#maxBuckets) return;
+    const [oldest] = this.#buckets.keys();
+    if (oldest !== undefined) this.#buckets.delete(oldest);
+  }
+}
+
+function msToRefill(tokens: number, rate: Rate): number {
+  return Math.max(0, Math.ceil((tokens * 60_000) / rate.perMinute - ROUNDING));
+}
