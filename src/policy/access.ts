@@ -1,0 +1,110 @@
+import { LRUCache } from 'lru-cache';
+import { type PolicyId, parseSecretPath, type SecretPath } from '../contract/names.ts';
+import type { Epochs, Permission, RuleKind } from '../contract/permissions.ts';
+import { type Principal, subjectKey, type Tenant } from '../contract/principal.ts';
+import type { Clock } from '../lib/clock.ts';
+import { type Decision, type Policy, PolicySet, targetOf } from './evaluate.ts';
+import type { TemplateValues } from './glob.ts';
+import { templateValues } from './templates.ts';
+import type { TenantState } from './tenant-state.ts';
+
+/** What one caller may do in one tenant, under the epochs that it was found out with. */
+export interface Access {
+  readonly epochs: Epochs;
+  decide(kind: RuleKind, path: SecretPath, permission: Permission): Decision;
+  /** @param path of the route table (`policies`, `audit`), never of a request */
+  decide(kind: 'sys', path: string, permission: Permission): Decision;
+}
+
+/** The policies that count for a caller at one moment. */
+export interface Selection {
+  readonly policies: readonly Policy[];
+  /** When the first of their bindings expires; milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/**
+ * What bindings of the tenant a caller carries: those of its immutable subject and, at home only, those of the groups
+ * that its token names, as groups of the token's own issuer (spec 12, "Bindings hold immutable subjects").
+ */
+export function carriedSubjects(principal: Principal, tenant: Tenant): readonly string[] {
+  const { issuer } = principal.subject;
+  const own = subjectKey(principal.subject);
+  if (tenant.tenantId !== principal.tenantId) return [own];
+  const groups = principal.groups.map((id) => subjectKey({ kind: 'group', issuer, tenantId: tenant.tenantId, id }));
+  return [own, ...groups];
+}
+
+/** The active policies bound to a caller whose bindings have not expired at a moment. */
+export function selectPolicies(state: TenantState, principal: Principal, tenant: Tenant, atMs: number): Selection {
+  const policies = new Map<PolicyId, Policy>();
+  let until = Number.POSITIVE_INFINITY;
+  for (const subject of carriedSubjects(principal, tenant)) {
+    for (const { policy, expiresAt } of state.bound.get(subject) ?? []) {
+      if (expiresAt !== null && expiresAt <= atMs) continue;
+      policies.set(policy.id, policy);
+      until = Math.min(until, expiresAt ?? until);
+    }
+  }
+  return { policies: [...policies.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), until };
+}
+
+const MAX_SETS = 2_000;
+const MAX_RULES = 200_000;
+
+/** Compiled policies, shared by callers of a tenant that have the same ones. */
+export class PolicySets {
+  readonly #sets = new LRUCache<string, PolicySet>({
+    max: MAX_SETS,
+    maxSize: MAX_RULES,
+    sizeCalculation: (set) => set.ruleCount + 1,
+  });
+
+  of(state: TenantState, policies: readonly Policy[]): PolicySet {
+    const key = `${state.generation} ${policies.map((policy) => policy.id).join(' ')}`;
+    const known = this.#sets.get(key);
+    if (known !== undefined) return known;
+    const set = new PolicySet(state.tenantId, policies);
+    this.#sets.set(key, set);
+    return set;
+  }
+}
+
+/** Access by a tenant's state. A binding that expires while it is held no longer counts from that moment on. */
+export class PolicyAccess implements Access {
+  readonly #state: TenantState;
+  readonly #principal: Principal;
+  readonly #tenant: Tenant;
+  readonly #values: TemplateValues;
+  readonly #sets: PolicySets;
+  readonly #clock: Clock;
+  #set: PolicySet;
+  #until: number;
+
+  constructor(state: TenantState, principal: Principal, tenant: Tenant, sets: PolicySets, clock: Clock) {
+    this.#state = state;
+    this.#principal = principal;
+    this.#tenant = tenant;
+    this.#values = templateValues(principal, state.tenantKey);
+    this.#sets = sets;
+    this.#clock = clock;
+    const { policies, until } = selectPolicies(state, principal, tenant, clock.nowMs());
+    this.#set = sets.of(state, policies);
+    this.#until = until;
+  }
+
+  get epochs(): Epochs {
+    return this.#state.epochs;
+  }
+
+  decide(kind: RuleKind, path: string, permission: Permission): Decision {
+    const canonical = kind === 'sys' ? parseSecretPath(path) : (path as SecretPath);
+    const now = this.#clock.nowMs();
+    if (now >= this.#until) {
+      const { policies, until } = selectPolicies(this.#state, this.#principal, this.#tenant, now);
+      this.#set = this.#sets.of(this.#state, policies);
+      this.#until = until;
+    }
+    return this.#set.decide(targetOf(this.#tenant.tenantId, kind, canonical, permission), this.#values);
+  }
+}
