@@ -1,0 +1,278 @@
+/** Puts a server together and takes it apart again, in the order of spec 07. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AuditService, createAuditService, systemDraft } from '../audit/service.ts';
+import { createIdentityService, type IdentityService } from '../identity/service.ts';
+import { createKeyring, type Keyring } from '../keys/keyring.ts';
+import { establishRootKey } from '../keys/root-key.ts';
+import { KmsError, type KmsProvider } from '../kms/provider.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { VERSION } from '../lib/version.ts';
+import { createPolicyService, type PolicyService } from '../policy/service.ts';
+import { type Database, DatabaseUnavailable, ping } from '../postgres/database.ts';
+import { redisBuckets } from '../ratelimit/redis-buckets.ts';
+import { createRateLimiter } from '../ratelimit/service.ts';
+import type { RedisClient } from '../redis/client.ts';
+import { createSecretsService } from '../secrets/service.ts';
+import { errorFields, type Log } from '../telemetry/log.ts';
+import { Gate } from './gate.ts';
+import { type ReadinessCheck, readiness } from './health.ts';
+import { type Listener, openListener } from './listener.ts';
+import type { OutsideWorld, ServerSettings } from './parts.ts';
+import { createPipeline } from './pipeline.ts';
+import { createRouter } from './router.ts';
+import { routeTable } from './routes.ts';
+import { passSchemaGate } from './schema-gate.ts';
+import { trustedProxies } from './source-address.ts';
+
+export interface RunningServer {
+  readonly port: number;
+  /** Stops accepting, lets running requests finish, stores what is waiting. */
+  stop(reason: string): Promise<void>;
+  /** Stores what is waiting, and no more: for the end after an error or a second signal. */
+  flush(): Promise<void>;
+}
+
+/** What set-up code works with; a request never does. */
+export interface Modules {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly keyring: Keyring;
+  readonly audit: AuditService;
+  readonly identity: IdentityService;
+  readonly policies: PolicyService;
+}
+
+const RETRY_MAX_MS = 5_000;
+/** For each of the last steps of a stop: a database that hangs must not keep the process. */
+const LAST_STEP_MS = 2_000;
+const PARTITIONS_EVERY_MS = 6 * 3_600_000;
+
+type Step = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+
+/** One start-up log line a step, with its duration. */
+function stepLogger(log: Log): Step {
+  return async (step, work) => {
+    const started = performance.now();
+    const result = await work();
+    log.info({ step, duration_ms: Math.round(performance.now() - started) }, 'started');
+    return result;
+  };
+}
+
+/** Tries again with growing pauses while `error` is one that may pass. */
+async function patiently<T>(
+  work: () => Promise<T>,
+  mayPass: (error: unknown) => boolean,
+  deadlineMs: number,
+  onRetry: (error: unknown, retryInMs: number) => void,
+): Promise<T> {
+  for (let pause = 200; ; pause = Math.min(pause * 2, RETRY_MAX_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!mayPass(error) || Date.now() + pause > deadlineMs) throw error;
+      onRetry(error, pause);
+      await sleep(pause);
+    }
+  }
+}
+
+async function openDatabase(world: OutsideWorld, settings: ServerSettings, log: Log): Promise<Database> {
+  const attempt = async () => {
+    const db = await world.openDatabase();
+    try {
+      await ping(db);
+      return db;
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+  };
+  return patiently(
+    attempt,
+    (error) => error instanceof DatabaseUnavailable,
+    Date.now() + settings.startTimeoutMs,
+    (error, retryInMs) => log.warn({ ...errorFields(error), stack: null, retry_in_ms: retryInMs }, 'no PostgreSQL yet'),
+  );
+}
+
+async function migrateSchema(world: OutsideWorld, settings: ServerSettings, log: Log): Promise<{ ahead: boolean }> {
+  const session = await world.openMigrationSession();
+  try {
+    return await passSchemaGate(session, settings, log);
+  } finally {
+    await session.close();
+  }
+}
+
+/** While the key service cannot be asked the server stays up, sealed, and heals by itself. */
+function establishPatiently(db: Database, kms: KmsProvider, settings: ServerSettings, log: Log) {
+  return patiently(
+    () => establishRootKey(db, kms, { actor: 'serve', pinnedFingerprint: settings.rootKeyFingerprint }),
+    (error) => error instanceof KmsError && (error.kind === 'unreachable' || error.kind === 'throttled'),
+    Number.POSITIVE_INFINITY,
+    (error, retryInMs) => log.error({ ...errorFields(error), stack: null, retry_in_ms: retryInMs }, 'no root key yet'),
+  );
+}
+
+function readinessChecks(db: Database, redis: RedisClient | null, settings: ServerSettings): readonly ReadinessCheck[] {
+  const lost = settings.readyRequiresRedis ? 'failed' : 'degraded';
+  return [
+    {
+      name: 'database',
+      probe: () =>
+        ping(db).then(
+          () => ({ state: 'ok' }),
+          () => ({ state: 'failed', error: 'PostgreSQL does not answer' }),
+        ),
+    },
+    {
+      name: 'redis',
+      probe: async () => {
+        if (redis === null) return { state: 'ok' };
+        return redis.ping().then(
+          () => ({ state: 'ok' }),
+          () => ({ state: lost, error: 'Redis does not answer; limits are kept in process' }),
+        );
+      },
+    },
+    { name: 'encryption', probe: async () => ({ state: 'ok' }) },
+  ];
+}
+
+/**
+ * Starts a server and returns when it is ready.
+ * @param beforeReady what has to be done once everything is up and before the first request is let in
+ * @throws what hindered it; nothing is left open then
+ */
+export async function startServer(
+  settings: ServerSettings,
+  world: OutsideWorld,
+  log: Log,
+  beforeReady: (modules: Modules, port: number) => Promise<void> = async () => {},
+): Promise<RunningServer> {
+  const step = stepLogger(log);
+  const clock = systemClock();
+  const gate = new Gate(clock);
+  // What was opened is closed in the opposite order.
+  await using opened = new AsyncDisposableStack();
+
+  const listener = await step('listener', () =>
+    openListener({ ...settings.bind, tls: settings.tls, maxConnections: settings.maxConnections }, gate.handle),
+  );
+  opened.defer(() => listener.stop(0));
+  const db = await step('postgresql', () => openDatabase(world, settings, log));
+  opened.defer(() => db.close());
+  const schema = await step('migrations', () => migrateSchema(world, settings, log));
+  const redis = await step('redis', () => world.connectRedis());
+  opened.defer(() => redis?.close());
+  const kms = await world.openKms();
+  opened.defer(() => kms.close());
+  const roots = await step('root key', () => establishPatiently(db, kms, settings, log));
+  const keyring = createKeyring({
+    db,
+    root: roots,
+    actor: 'serve',
+    alarm: (error) => log.error(errorFields(error), 'a key row claims to be active and cannot prove it'),
+  });
+  opened.defer(() => keyring.close());
+
+  const audit = createAuditService({
+    db,
+    clock,
+    instanceId: settings.instanceId,
+    writeLanes: settings.auditWriteLanes,
+  });
+  const ensurePartitions = () =>
+    // Without them the default partition takes the entries: no reason not to serve.
+    audit.ensurePartitions().catch((error: unknown) => log.error(errorFields(error), 'no new audit partitions'));
+  await ensurePartitions();
+  const keySource = await world.openKeySource();
+  const identity = createIdentityService({ db, audit, clock, config: world.identity, keySource, log });
+  opened.defer(() => identity.close());
+  const policies = createPolicyService({ db, audit, clock, identities: identity });
+  const store = redis === null ? null : redisBuckets(redis);
+  const limiter = createRateLimiter({ store, rates: settings.rates, log });
+  opened.defer(() => limiter.close());
+  const secrets = createSecretsService({ db, keyring, audit });
+
+  await audit.record(
+    systemDraft(clock, {
+      action: 'process_start',
+      extra: {
+        release: VERSION,
+        root_key_fingerprint: roots.fingerprint,
+        root_key_made: roots.made,
+        ...(schema.ahead ? { schema_ahead: true } : {}),
+      },
+    }),
+    { success: true },
+  );
+  if (roots.made) log.warn({ fingerprint: roots.fingerprint }, 'a root key was made; note its fingerprint');
+  await identity.ensureDefaultTenant();
+  await beforeReady({ db, clock, keyring, audit, identity, policies }, listener.address.port);
+
+  const checks = readinessChecks(db, redis, settings);
+  gate.setReadiness(() => readiness(checks, false));
+  const routes = routeTable({
+    clock,
+    ready: gate.readiness,
+    baseUrl: settings.baseUrl,
+    keyring,
+    db,
+    identity,
+    policies,
+    secrets,
+  });
+  gate.open(
+    createPipeline({
+      router: createRouter(routes),
+      identity,
+      policies,
+      limiter,
+      audit,
+      clock,
+      log,
+      isTrusted: trustedProxies(settings.trustedProxies),
+      maxBodyBytes: settings.maxBodyBytes,
+      authFailures: settings.authFailures,
+    }),
+  );
+  const upkeep = setInterval(ensurePartitions, PARTITIONS_EVERY_MS).unref();
+
+  const closeAll = opened.move();
+  return {
+    port: listener.address.port,
+    flush: () => audit.flush(),
+    stop: async (reason) => {
+      gate.setReadiness(() => readiness(checks, true));
+      clearInterval(upkeep);
+      await stopListener(listener, settings, log);
+      await briefly('process_stop', recordStop(audit, clock, reason, log), log);
+      await briefly('connections', closeAll.disposeAsync(), log);
+    },
+  };
+}
+
+async function stopListener(listener: Listener, settings: ServerSettings, log: Log): Promise<void> {
+  const started = performance.now();
+  await listener.stop(settings.shutdownGraceMs);
+  log.info({ step: 'listener', duration_ms: Math.round(performance.now() - started) }, 'stopped');
+}
+
+async function briefly(step: string, work: Promise<void>, log: Log): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(LAST_STEP_MS, 'late', { signal: timer.signal, ref: false });
+  late.catch(() => {});
+  if ((await Promise.race([work, late])) === 'late') log.warn({ step }, 'hangs at the stop; going on without it');
+  timer.abort();
+}
+
+async function recordStop(audit: AuditService, clock: Clock, reason: string, log: Log): Promise<void> {
+  try {
+    await audit.record(systemDraft(clock, { action: 'process_stop', extra: { reason } }), { success: true });
+    await audit.flush();
+  } catch (error) {
+    log.error(errorFields(error), 'the audit entry of this stop could not be stored');
+  }
+}

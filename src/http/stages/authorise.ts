@@ -1,0 +1,124 @@
+import type { DecisionRecord } from '../../contract/audit.ts';
+import { ApiError } from '../../contract/errors.ts';
+import type { Epochs } from '../../contract/permissions.ts';
+import { holdsRole, type Principal, type Role } from '../../contract/principal.ts';
+import type { Authority, Standing } from '../../contract/route.ts';
+import type { IdentityService } from '../../identity/service.ts';
+import { isoMillis } from '../../lib/clock.ts';
+import type { Access, PolicyService } from '../../policy/service.ts';
+import type { Authorised, Parsed } from '../exchange.ts';
+
+export interface AuthoriseParts {
+  readonly policies: PolicyService;
+  readonly identity: IdentityService;
+}
+
+/** How a request was judged: what the audit entry says of it. */
+interface Judgement {
+  readonly allowed: boolean;
+  readonly kind: DecisionRecord['kind'];
+  readonly permission: DecisionRecord['permission'];
+  readonly decision: Pick<DecisionRecord, 'decidedBy' | 'reason'>;
+}
+
+function byRule(access: Access, authority: Extract<Authority, { type: 'policy' }>, exchange: Parsed): Judgement {
+  const { kind, permission } = authority;
+  // A route under a policy names a path: without one nothing can be allowed.
+  const path = exchange.secretPath;
+  const decision = path === null ? null : access.decide(kind, path, permission);
+  return {
+    allowed: decision?.allowed ?? false,
+    kind,
+    permission,
+    decision: decision ?? { decidedBy: null, reason: 'no_matching_rule' },
+  };
+}
+
+function byRole(access: Access, authority: Extract<Authority, { type: 'role' }>, roles: ReadonlySet<Role>): Judgement {
+  const { role, sys } = authority;
+  if (holdsRole(roles, role)) {
+    const decision = { decidedBy: null, reason: 'allowed_by_role' };
+    return { allowed: true, kind: null, permission: null, decision };
+  }
+  if (sys === undefined) {
+    return { allowed: false, kind: null, permission: null, decision: { decidedBy: null, reason: 'role_missing' } };
+  }
+  const decision = access.decide('sys', sys.path, sys.permission);
+  return { allowed: decision.allowed, kind: 'sys', permission: sys.permission, decision };
+}
+
+async function judge(access: Access, exchange: Parsed, roles: Authorised['roles']): Promise<Judgement> {
+  const { authority } = exchange.route;
+  switch (authority.type) {
+    case 'policy':
+      return byRule(access, authority, exchange);
+    case 'role':
+      return byRole(access, authority, await roles());
+    case 'self':
+      return { allowed: true, kind: null, permission: null, decision: { decidedBy: null, reason: 'own_facts' } };
+  }
+}
+
+function record(judgement: Judgement, epochs: Epochs, principal: Principal): DecisionRecord {
+  return {
+    kind: judgement.kind,
+    permission: judgement.permission,
+    policyEpoch: epochs.policy,
+    decidedBy: judgement.decision.decidedBy,
+    reason: judgement.decision.reason,
+    subject: principal.subject,
+    groups: principal.groups,
+    scopes: [...principal.scopes],
+    mfaVerifiedAt: principal.mfaVerifiedAt === null ? null : isoMillis(principal.mfaVerifiedAt),
+  };
+}
+
+/** Refused with the judgement that the audit entry records. */
+export class Refused extends ApiError {
+  readonly decision: DecisionRecord;
+
+  constructor(authority: Authority, decision: DecisionRecord, decisionId: string) {
+    const byRoleOnly = authority.type === 'role';
+    super(byRoleOnly ? 'forbidden' : 'access_denied', {
+      ...(byRoleOnly
+        ? { message: `This call needs the role ${authority.role} of the tenant. Ask one of its administrators.` }
+        : {}),
+      details: { decision_id: decisionId, ...(byRoleOnly ? { role: authority.role } : {}) },
+    });
+    this.decision = decision;
+  }
+}
+
+/**
+ * Stage 8: the route's authority. Judged before anything is looked up, so that what is not allowed and what does not
+ * exist are the same to whoever may not know.
+ */
+export async function authorise(exchange: Parsed, { policies, identity }: AuthoriseParts): Promise<Authorised> {
+  const { principal, tenant, route } = exchange;
+  const { authority } = route;
+  let known: Promise<ReadonlySet<Role>> | null = null;
+  const roles = () => {
+    known ??= identity.effectiveRoles(principal, tenant);
+    return known;
+  };
+
+  async function admit(access: Access): Promise<DecisionRecord> {
+    const judgement = await judge(access, exchange, roles);
+    const decision = record(judgement, access.epochs, principal);
+    if (!judgement.allowed) throw new Refused(authority, decision, exchange.draft.id);
+    return decision;
+  }
+
+  let access = await policies.access(principal, tenant);
+  const decision = await admit(access);
+  const standing: Standing = {
+    holds: (epochs) => epochs.policy === access.epochs.policy && epochs.subject === access.epochs.subject,
+    confirm: async (epochs) => {
+      if (standing.holds(epochs)) return;
+      access = await policies.reconfirm(principal, tenant, access, epochs);
+      known = null;
+      await admit(access);
+    },
+  };
+  return { ...exchange, draft: { ...exchange.draft, decision }, roles, standing };
+}

@@ -1,0 +1,56 @@
+import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import { validationError } from '../contract/errors.ts';
+
+const MAX_FIELDS_SHOWN = 20;
+const MAX_NAME_SHOWN = 64;
+
+type Check = (value: unknown, root: string) => void;
+
+interface Problem {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly message: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** `/options/cas` as `options.cas`, of a length that is fit to be shown. */
+function fieldName(pointer: string, root: string): string {
+  const name = pointer.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~');
+  return name === '' ? root : name.slice(0, MAX_NAME_SHOWN);
+}
+
+function names(list: unknown): readonly string[] {
+  return Array.isArray(list) ? list.map(String) : [];
+}
+
+/** The rule that is broken, field by field; never the value (CVE-2025-4166). */
+function explain(problem: Problem, root: string): readonly (readonly [string, string])[] {
+  const at = problem.instancePath;
+  switch (problem.keyword) {
+    case 'boolean':
+      // Said of each member that `additionalProperties: false` forbids.
+      return [[fieldName(at, root), 'unknown field']];
+    case 'additionalProperties':
+      // Their sum, which is missing where there are many.
+      return [];
+    case 'required':
+      return names(problem.params.requiredProperties).map((name) => [fieldName(`${at}/${name}`, root), 'required']);
+    default:
+      return [[fieldName(at, root), problem.message]];
+  }
+}
+
+function describe(validator: Validator, value: unknown, root: string): Record<string, string> {
+  const fields = validator.Errors(value).flatMap((problem) => explain(problem as Problem, root));
+  // The first word on a field is the most telling one.
+  return Object.fromEntries(fields.slice(0, MAX_FIELDS_SHOWN).reverse());
+}
+
+/** Compiles a schema into a check that throws ApiError `validation_error` with `details.fields`. */
+export function compileCheck(schema: TSchema): Check {
+  const validator = Compile(schema);
+  return (value, root) => {
+    if (!validator.Check(value)) throw validationError(describe(validator, value, root));
+  };
+}
