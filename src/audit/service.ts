@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Action, AuditDraft, AuditFacts, AuditResult } from '../contract/audit.ts';
 import { ApiError } from '../contract/errors.ts';
 import { type PartnerId, SYSTEM_TENANT, type TenantId } from '../contract/names.ts';
 import type { Committed } from '../contract/route.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/ids.ts';
+import { within } from '../lib/time-limit.ts';
 import {
   CommitUnknown,
   ConstraintViolation,
@@ -85,17 +85,14 @@ function unstored(error: unknown): unknown {
   return new ApiError('service_unavailable', { retryAfter: 5, operator, cause: error });
 }
 
-async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = sleep(limitMs, undefined, { signal: timer.signal, ref: false }).then(() => {
+/** How long a client waits to learn what became of its entry. */
+function outcome<T>(work: Promise<T>): Promise<T> {
+  const late = (): never => {
     throw new OutcomeUnknown(5);
+  };
+  return within(OUTCOME_WAIT_MS, work, late).catch((error: unknown) => {
+    throw toApiError(error);
   });
-  late.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
-  }
 }
 
 /** The audit log of one process: one lane for reads and denials, a few for changes. */
@@ -151,16 +148,16 @@ export function createAuditService({ db, clock, instanceId, writeLanes }: AuditS
       // The only place that makes one: its row is committed.
       return { value } as Committed<T>;
     });
-    return within(OUTCOME_WAIT_MS, committed).catch((error: unknown) => {
-      throw toApiError(error);
-    });
+    return outcome(committed);
   }
 
   return {
     record: (draft, result) =>
-      within(OUTCOME_WAIT_MS, reads.add({ draft, result })).catch((error: unknown) => {
-        throw toApiError(unstored(error));
-      }),
+      outcome(
+        reads.add({ draft, result }).catch((error: unknown) => {
+          throw unstored(error);
+        }),
+      ),
     commit,
     ensurePartitions: () => ensurePartitions(db, PARTITIONS_AHEAD),
     flush: () => reads.flush(),

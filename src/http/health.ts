@@ -2,6 +2,7 @@ import Type from 'typebox';
 import type { PublicRoute, Reply } from '../contract/route.ts';
 import { Timestamp } from '../contract/schemas.ts';
 import { type Clock, isoMillis } from '../lib/clock.ts';
+import { within } from '../lib/time-limit.ts';
 import { VERSION } from '../lib/version.ts';
 
 export type CheckState = 'ok' | 'degraded' | 'failed';
@@ -33,20 +34,12 @@ export function shared<T>(work: () => Promise<T>, nowMs: () => number = () => pe
   };
 }
 
-function timeout<T>(ms: number, otherwise: T): { promise: Promise<T>; cancel: () => void } {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(resolve, ms, otherwise);
-  return { promise, cancel: () => clearTimeout(timer) };
-}
-
 async function probe(check: ReadinessCheck) {
-  const late = timeout(PROBE_LIMIT_MS, { state: 'failed', error: 'no answer in time' } as const);
+  const late = () => ({ state: 'failed', error: 'no answer in time' }) as const;
   try {
-    return { name: check.name, ...(await Promise.race([check.probe(), late.promise])) };
+    return { name: check.name, ...(await within(PROBE_LIMIT_MS, check.probe(), late)) };
   } catch {
     return { name: check.name, state: 'failed' as const, error: 'the check itself failed; see the log' };
-  } finally {
-    late.cancel();
   }
 }
 

@@ -1,28 +1,26 @@
 /** Puts a server together and takes it apart again, in the order of spec 07. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type AuditService, createAuditService, systemDraft } from '../audit/service.ts';
 import { createIdentityService, type IdentityService } from '../identity/service.ts';
 import { createKeyring, type Keyring } from '../keys/keyring.ts';
-import { establishRootKey } from '../keys/root-key.ts';
-import { KmsError, type KmsProvider } from '../kms/provider.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
+import { within } from '../lib/time-limit.ts';
 import { VERSION } from '../lib/version.ts';
 import { createPolicyService, type PolicyService } from '../policy/service.ts';
-import { type Database, DatabaseUnavailable, ping } from '../postgres/database.ts';
+import type { Database } from '../postgres/database.ts';
 import { redisBuckets } from '../ratelimit/redis-buckets.ts';
 import { createRateLimiter } from '../ratelimit/service.ts';
-import type { RedisClient } from '../redis/client.ts';
 import { createSecretsService } from '../secrets/service.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { Gate } from './gate.ts';
-import { type ReadinessCheck, readiness } from './health.ts';
+import { readiness } from './health.ts';
 import { type Listener, openListener } from './listener.ts';
 import type { OutsideWorld, ServerSettings } from './parts.ts';
 import { createPipeline } from './pipeline.ts';
+import { readinessChecks } from './readiness.ts';
 import { createRouter } from './router.ts';
 import { routeTable } from './routes.ts';
-import { passSchemaGate } from './schema-gate.ts';
 import { trustedProxies } from './source-address.ts';
+import { establishPatiently, migrateSchema, openDatabase, stepLogger } from './startup.ts';
 
 export interface RunningServer {
   readonly port: number;
@@ -42,103 +40,9 @@ export interface Modules {
   readonly policies: PolicyService;
 }
 
-const RETRY_MAX_MS = 5_000;
 /** For each of the last steps of a stop: a database that hangs must not keep the process. */
 const LAST_STEP_MS = 2_000;
 const PARTITIONS_EVERY_MS = 6 * 3_600_000;
-
-type Step = <T>(name: string, work: () => Promise<T>) => Promise<T>;
-
-/** One start-up log line a step, with its duration. */
-function stepLogger(log: Log): Step {
-  return async (step, work) => {
-    const started = performance.now();
-    const result = await work();
-    log.info({ step, duration_ms: Math.round(performance.now() - started) }, 'started');
-    return result;
-  };
-}
-
-/** Tries again with growing pauses while `error` is one that may pass. */
-async function patiently<T>(
-  work: () => Promise<T>,
-  mayPass: (error: unknown) => boolean,
-  deadlineMs: number,
-  onRetry: (error: unknown, retryInMs: number) => void,
-): Promise<T> {
-  for (let pause = 200; ; pause = Math.min(pause * 2, RETRY_MAX_MS)) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!mayPass(error) || Date.now() + pause > deadlineMs) throw error;
-      onRetry(error, pause);
-      await sleep(pause);
-    }
-  }
-}
-
-async function openDatabase(world: OutsideWorld, settings: ServerSettings, log: Log): Promise<Database> {
-  const attempt = async () => {
-    const db = await world.openDatabase();
-    try {
-      await ping(db);
-      return db;
-    } catch (error) {
-      await db.close();
-      throw error;
-    }
-  };
-  return patiently(
-    attempt,
-    (error) => error instanceof DatabaseUnavailable,
-    Date.now() + settings.startTimeoutMs,
-    (error, retryInMs) => log.warn({ ...errorFields(error), stack: null, retry_in_ms: retryInMs }, 'no PostgreSQL yet'),
-  );
-}
-
-async function migrateSchema(world: OutsideWorld, settings: ServerSettings, log: Log): Promise<{ ahead: boolean }> {
-  const session = await world.openMigrationSession();
-  try {
-    return await passSchemaGate(session, settings, log);
-  } finally {
-    await session.close();
-  }
-}
-
-/** While the key service cannot be asked the server stays up, sealed, and heals by itself. */
-function establishPatiently(db: Database, kms: KmsProvider, settings: ServerSettings, log: Log) {
-  return patiently(
-    () => establishRootKey(db, kms, { actor: 'serve', pinnedFingerprint: settings.rootKeyFingerprint }),
-    (error) => error instanceof KmsError && (error.kind === 'unreachable' || error.kind === 'throttled'),
-    Number.POSITIVE_INFINITY,
-    (error, retryInMs) => log.error({ ...errorFields(error), stack: null, retry_in_ms: retryInMs }, 'no root key yet'),
-  );
-}
-
-function readinessChecks(db: Database, redis: RedisClient | null, settings: ServerSettings): readonly ReadinessCheck[] {
-  const lost = settings.readyRequiresRedis ? 'failed' : 'degraded';
-  return [
-    {
-      name: 'database',
-      probe: () =>
-        ping(db).then(
-          () => ({ state: 'ok' }),
-          () => ({ state: 'failed', error: 'PostgreSQL does not answer' }),
-        ),
-    },
-    {
-      name: 'redis',
-      probe: async () => {
-        if (redis === null) return { state: 'ok' };
-        return redis.ping().then(
-          () => ({ state: 'ok' }),
-          () => ({ state: lost, error: 'Redis does not answer; limits are kept in process' }),
-        );
-      },
-    },
-    { name: 'encryption', probe: async () => ({ state: 'ok' }) },
-  ];
-}
 
 /**
  * Starts a server and returns when it is ready.
@@ -260,12 +164,8 @@ async function stopListener(listener: Listener, settings: ServerSettings, log: L
   log.info({ step: 'listener', duration_ms: Math.round(performance.now() - started) }, 'stopped');
 }
 
-async function briefly(step: string, work: Promise<void>, log: Log): Promise<void> {
-  const timer = new AbortController();
-  const late = sleep(LAST_STEP_MS, 'late', { signal: timer.signal, ref: false });
-  late.catch(() => {});
-  if ((await Promise.race([work, late])) === 'late') log.warn({ step }, 'hangs at the stop; going on without it');
-  timer.abort();
+function briefly(step: string, work: Promise<void>, log: Log): Promise<void> {
+  return within(LAST_STEP_MS, work, () => log.warn({ step }, 'hangs at the stop; going on without it'));
 }
 
 async function recordStop(audit: AuditService, clock: Clock, reason: string, log: Log): Promise<void> {

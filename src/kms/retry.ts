@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../lib/time-limit.ts';
 import { KmsError, type KmsErrorKind, type KmsProvider } from './provider.ts';
 
 export interface RetryOptions {
@@ -43,17 +44,9 @@ export function withRetry(provider: KmsProvider, options: RetryOptions): KmsProv
 
 /** Waits `timeoutMs` at most. What comes later goes to `discard`, for it may be a key. */
 async function limited<T>(work: Promise<T>, timeoutMs: number, name: string, discard: (late: T) => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      work.then(discard, () => undefined);
-      const message = `the key management service (${name}) did not answer within ${timeoutMs} ms`;
-      reject(new KmsError('unreachable', message, 'Check the way to it, or give it longer with KMS_TIMEOUT.'));
-    }, timeoutMs);
+  return within(timeoutMs, work, () => {
+    work.then(discard, () => undefined);
+    const message = `the key management service (${name}) did not answer within ${timeoutMs} ms`;
+    throw new KmsError('unreachable', message, 'Check the way to it, or give it longer with KMS_TIMEOUT.');
   });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

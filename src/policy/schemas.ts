@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { PERMISSIONS, RULE_KINDS } from '../contract/permissions.ts';
-import { Nullable, Timestamp } from '../contract/schemas.ts';
+import { Nullable, StoredText, Timestamp } from '../contract/schemas.ts';
 import { MAX_GLOB_LENGTH } from './glob.ts';
 
 /** Rules a policy; docs/policies.md, "Limits". */
@@ -32,7 +32,7 @@ const RuleInput = Type.Object(
 export const PolicyInput = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 128, description: 'a-z, 0-9, ".", "_", "-"; unique in the tenant.' }),
-    description: Type.Optional(Type.String({ maxLength: MAX_DESCRIPTION })),
+    description: Type.Optional(StoredText(0, MAX_DESCRIPTION)),
     scope: Type.Optional(Type.Literal('tenant')),
     is_active: Type.Optional(Type.Boolean()),
     rules: Type.Array(RuleInput, { minItems: 1, maxItems: MAX_RULES_A_POLICY }),
