@@ -109,6 +109,8 @@ class PostgresDatabase implements Database {
     this.#pool = new Pool({ ...config, pipeline: true, max: poolMax });
     // An idle connection that dies is replaced by the pool; without a listener it would end the process.
     this.#pool.on('error', () => {});
+    // The same for one that dies before whoever asked for it has it in hands.
+    this.#pool.on('connect', (client) => void client.on('error', () => {}));
     this.#pipelined = new PipelinedClients(config, PIPELINED_CLIENTS);
   }
 

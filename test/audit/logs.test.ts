@@ -99,7 +99,11 @@ test('finds by every filter, alone and together, newest first', async () => {
   ];
   for (const [query, expected] of cases) {
     const rows = await found(query);
-    assert.equal(rows.map(({ id }) => ids.indexOf(id)), expected, JSON.stringify(query));
+    assert.equal(
+      rows.map(({ id }) => ids.indexOf(id)),
+      expected,
+      JSON.stringify(query),
+    );
   }
 });
 
@@ -119,12 +123,16 @@ test('pages through every row exactly once while new ones arrive', async () => {
   const ids: string[] = [];
   const startedMicros = clock.nowMicros();
   // Several of one microsecond, so that the id decides.
-  for (let n = 0; n < 40; n++) ids.push(await store({ requestId: 'paging-all', startedMicros: startedMicros + (n >> 2) }));
+  for (let n = 0; n < 40; n++)
+    ids.push(await store({ requestId: 'paging-all', startedMicros: startedMicros + (n >> 2) }));
   await visible(ids);
   const pages = await walk({ request_id: 'paging-all', limit: '7' }, () => store({ requestId: 'paging-all' }));
   const seen = pages.flat().map(({ id }) => id);
   assert.equal(seen, ids.toSorted().reverse());
-  assert.equal(pages.map(({ length }) => length), [7, 7, 7, 7, 7, 5]);
+  assert.equal(
+    pages.map(({ length }) => length),
+    [7, 7, 7, 7, 7, 5],
+  );
 });
 
 test('shows no row behind a cursor: one that is still being written comes on a later page', async () => {
@@ -132,7 +140,11 @@ test('shows no row behind a cursor: one that is still being written comes on a l
   const startedMicros = clock.nowMicros();
   const newest = await store({ requestId: 'horizon-1', startedMicros: startedMicros + 9 });
   await visible([newest]);
-  const late = draft({ tenantId: server.tenantId as TenantId, requestId: 'horizon-1', startedMicros: startedMicros + 5 });
+  const late = draft({
+    tenantId: server.tenantId as TenantId,
+    requestId: 'horizon-1',
+    startedMicros: startedMicros + 5,
+  });
   let finish: () => void = () => {};
   const held = new Promise<void>((resolve) => {
     finish = resolve;
@@ -151,13 +163,19 @@ test('shows no row behind a cursor: one that is still being written comes on a l
   // Committed after the open one began: not shown either, or the open one would come out behind it.
   const oldest = await store({ requestId: 'horizon-1', startedMicros: startedMicros + 1 });
   const first = await logs(query);
-  assert.equal(first.body.logs.map(({ id }: Entry) => id), [newest]);
+  assert.equal(
+    first.body.logs.map(({ id }: Entry) => id),
+    [newest],
+  );
   assert.is(first.body.has_more, false);
   finish();
   await open;
   await visible([late.id, oldest]);
   const pages = await walk(query);
-  assert.equal(pages.flat().map(({ id }) => id), [newest, late.id, oldest]);
+  assert.equal(
+    pages.flat().map(({ id }) => id),
+    [newest, late.id, oldest],
+  );
 });
 
 test('refuses a limit, a time, an action or a field that is none, and says which', async () => {
@@ -187,7 +205,10 @@ test('refuses a limit, a time, an action or a field that is none, and says which
   }
   const { status } = await logs({ identity_id: 'a\0b' });
   assert.ok(status === 400 || status === 422, `${status}`);
-  assert.is((await logs({ from: '0001-01-01T00:00:00Z', to: '9999-12-31T23:59:59.999999Z', limit: '1000' })).status, 200);
+  assert.is(
+    (await logs({ from: '0001-01-01T00:00:00Z', to: '9999-12-31T23:59:59.999999Z', limit: '1000' })).status,
+    200,
+  );
 });
 
 test('takes a cursor only for the query, the tenant and the person that it was made for', async () => {
@@ -227,16 +248,24 @@ test('shows the own tenant only', async () => {
   const foreign = await store({ tenantId: 'tnt_foreign' as TenantId, requestId: 'isolation' });
   const own = await store({ requestId: 'isolation' });
   await visible([foreign, own]);
-  assert.equal((await found({ request_id: 'isolation' })).map(({ id }) => id), [own]);
+  assert.equal(
+    (await found({ request_id: 'isolation' })).map(({ id }) => id),
+    [own],
+  );
   for (const entry of await found({ limit: '1000' })) assert.is(entry.tenant_id, server.tenantId);
 });
 
 test('is itself audited, with what was asked being served only after', async () => {
   const token = server.token({ sub: 'usr_alice' });
   const requestId = 'audited-asking';
-  const { status } = await server.ask('GET', '/v1/audit/logs?limit=1', { token, headers: { 'x-request-id': requestId } });
+  const { status } = await server.ask('GET', '/v1/audit/logs?limit=1', {
+    token,
+    headers: { 'x-request-id': requestId },
+  });
   assert.is(status, 200);
-  const rows = await sql(`SELECT action, resource, success, tenant_id FROM audit_log WHERE request_id = '${requestId}'`);
+  const rows = await sql(
+    `SELECT action, resource, success, tenant_id FROM audit_log WHERE request_id = '${requestId}'`,
+  );
   assert.equal(rows, [{ action: 'audit_read', resource: 'audit/logs', success: true, tenant_id: server.tenantId }]);
 });
 

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { createDatabase } from '../support/postgres.ts';
-import { run } from '../support/scaivault.ts';
+import { run, scaivault } from '../support/scaivault.ts';
 import { suite } from '../support/suite.ts';
 import { withClient } from './fixtures.ts';
 
@@ -20,6 +21,20 @@ test('that cannot get its locks ends with 75 after five tries of five seconds, a
     assert.equal(rows, []);
   });
   assert.is((await run(['migrate'], env)).code, 0);
+  await database.drop();
+});
+
+test('that waits for another migrator says so every five seconds', async () => {
+  const database = await createDatabase();
+  await withClient(database.url, async (holder) => {
+    await holder.query(`SELECT pg_advisory_lock(hashtextextended('scaivault:migrate', 0))`);
+    const migrator = scaivault(['migrate', '--json'], { DATABASE_URL: database.url });
+    await sleep(11_500);
+    const lines = migrator.stderr().match(/waiting for another migrator, \d+ s so far\n/g) ?? [];
+    assert.is(lines.length, 2, migrator.stderr());
+    await holder.query('SELECT pg_advisory_unlock_all()');
+    assert.is((await migrator.finished).code, 0);
+  });
   await database.drop();
 });
 

@@ -6,7 +6,7 @@ import { type Database, DatabaseRefused, DatabaseUnavailable, statement } from '
 import { type ServerCertificate, serverCertificate } from '../support/certificates.ts';
 import { type PrivateServer, startPrivatePostgres } from '../support/servers.ts';
 import { skip, suite } from '../support/suite.ts';
-import { administer, errorOf, ONE, open, printed } from './fixtures.ts';
+import { abruptServer, administer, errorOf, ONE, open, printed, silentServer } from './fixtures.ts';
 
 const test = suite('connecting');
 const WHO = statement(
@@ -108,7 +108,10 @@ test('takes users, passwords, databases, schemas and names of every spelling', a
     target.pathname = `/${encodeURIComponent('da ta/ü%')}`;
   });
   const found = await who(encoded);
-  assert.equal([found.user, found.database, found.path, found.application], ['al/ice@x', 'da ta/ü%', 'elsewhere', 'mine']);
+  assert.equal(
+    [found.user, found.database, found.path, found.application],
+    ['al/ice@x', 'da ta/ü%', 'elsewhere', 'mine'],
+  );
 });
 
 test('tells what is refused from what is away, and never shows a password', async () => {
@@ -140,7 +143,7 @@ test('tells what is refused from what is away, and never shows a password', asyn
   const away = [
     `postgresql://postgres:${secret}@127.0.0.1:1/x`,
     `postgresql://postgres:${secret}@there-is-no-such-host.invalid/x`,
-    `postgresql://postgres:${secret}@/x?host=/nowhere`,
+    `postgresql://postgres:${secret}@x/x?host=/nowhere`,
   ];
   for (const [targets, kind] of [
     [refused, DatabaseRefused],
@@ -204,10 +207,31 @@ test('with TLS on the server verifies what the mode says, no less', async () => 
   }
 });
 
-test('goes on when the server lost its TLS and none was demanded', async () => {
-  const db = await open(url());
-  await db.query(ONE);
+test('to a server that accepts and says nothing is given up, for every way of asking', async () => {
+  const silent = await silentServer();
+  const url = `postgresql://postgres:hunter2@127.0.0.1:${silent.port}/x`;
+  const mute = await open(`${url}?sslmode=disable`);
+  const started = Date.now();
+  const errors = await Promise.all([
+    errorOf(open(url)),
+    errorOf(mute.query(ONE)),
+    errorOf(mute.transaction((tx) => tx.query(ONE))),
+  ]);
+  assert.ok(Date.now() - started < 7_000);
+  for (const error of errors) assert.instance(error, DatabaseUnavailable, `${error}`);
+  await mute.close();
+  await silent.close();
+});
+
+test('to a server that ends the connection at once is an error, and no end of the process', async () => {
+  const abrupt = await abruptServer();
+  const db = await open(`postgresql://postgres@127.0.0.1:${abrupt.port}/x?sslmode=disable`);
+  for (let attempt = 0; attempt < 20; attempt++) {
+    assert.instance(await errorOf(db.query(ONE)), DatabaseUnavailable);
+    assert.instance(await errorOf(db.transaction((tx) => tx.query(ONE))), DatabaseUnavailable);
+  }
   await db.close();
+  await abrupt.close();
 });
 
 test.run();

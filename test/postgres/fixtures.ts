@@ -57,3 +57,26 @@ export async function silentServer(): Promise<{ port: number; close(): Promise<v
     },
   };
 }
+
+/** A server that lets everybody in and ends the connection with its very next word, in the same packet. */
+export async function abruptServer(): Promise<{ port: number; close(): Promise<void> }> {
+  const message = (type: string, body: Buffer) => {
+    const head = Buffer.from(`${type}....`);
+    head.writeInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, body]);
+  };
+  const welcome = [message('R', Buffer.alloc(4)), message('Z', Buffer.from('I'))];
+  const farewell = message('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0'));
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(Buffer.concat([...welcome, farewell])));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

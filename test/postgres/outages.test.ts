@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { change, migrated, read, open as openMigrated, service } from '../audit/fixtures.ts';
-import { verifyChains } from '../audit/verifier.ts';
 import { CommitUnknown, type Database, DatabaseUnavailable } from '../../src/postgres/database.ts';
+import { change, migrated, open as openMigrated, read, service } from '../audit/fixtures.ts';
+import { verifyChains } from '../audit/verifier.ts';
 import { type PrivateServer, startPrivatePostgres } from '../support/servers.ts';
 import { suite } from '../support/suite.ts';
-import { administer, errorOf, ONE, open, PUT, silentServer } from './fixtures.ts';
+import { administer, errorOf, ONE, open, PUT } from './fixtures.ts';
 
 const test = suite('a database that goes away', { timeoutMs: 30_000 });
 let server: PrivateServer;
@@ -41,7 +41,9 @@ for (const how of ['stop', 'kill'] as const) {
   test(`is unavailable at once after a ${how}, and serves again by itself after its start`, async () => {
     await recovered();
     // Connections that lie idle, and some that are in use.
-    const busy = Array.from({ length: 3 }, () => db.transaction(() => sleep(100).then(() => db.query(ONE))).catch(() => {}));
+    const busy = Array.from({ length: 3 }, () =>
+      db.transaction(() => sleep(100).then(() => db.query(ONE))).catch(() => {}),
+    );
     await sleep(20);
     await server[how]();
     for (let attempt = 0; attempt < 20; attempt++) {
@@ -59,6 +61,8 @@ for (const how of ['stop', 'kill'] as const) {
 
 test('that hangs is given up after a bounded time, and serves again when it goes on', async () => {
   await recovered();
+  // Each on a connection that was there before.
+  await Promise.all(Array.from({ length: 16 }, () => db.query(ONE)));
   await server.freeze();
   const started = Date.now();
   const [read, changed, transaction] = await Promise.all([
@@ -72,22 +76,6 @@ test('that hangs is given up after a bounded time, and serves again when it goes
   assert.instance(transaction, DatabaseUnavailable);
   await server.thaw();
   assert.ok((await recovered()) < 6_000);
-});
-
-test('that accepts connections and says nothing is unavailable, for every way of asking', async () => {
-  const silent = await silentServer();
-  const url = `postgresql://postgres:hunter2@127.0.0.1:${silent.port}/x`;
-  const mute = await open(`${url}?sslmode=disable`);
-  const started = Date.now();
-  const errors = await Promise.all([
-    errorOf(open(url)),
-    errorOf(mute.query(ONE)),
-    errorOf(mute.transaction((tx) => tx.query(ONE))),
-  ]);
-  assert.ok(Date.now() - started < 7_000);
-  for (const error of errors) assert.instance(error, DatabaseUnavailable, `${error}`);
-  await mute.close();
-  await silent.close();
 });
 
 test('loses and doubles nothing of the audit log', async () => {

@@ -259,7 +259,9 @@ test('holds four connections for single statements, however often they are cut',
   const counted = await open(`${database.url}?application_name=${name}`);
   const held = async () =>
     Number(
-      (await administer(database.url, `SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '${name}'`))[0]?.n,
+      (
+        await administer(database.url, `SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '${name}'`)
+      )[0]?.n,
     );
   for (let round = 0; round < 5; round++) {
     await Promise.all(Array.from({ length: 40 }, () => counted.query(ONE)));

@@ -85,7 +85,9 @@ const SAMPLES: Readonly<Record<string, string>> = {
 async function prepared<T>({ name, text }: Statement, use: (execute: string) => Promise<T>): Promise<T> {
   await client.query(`PREPARE checked AS ${text}`);
   try {
-    const { rows } = await client.query(`SELECT parameter_types::text[] AS types FROM pg_prepared_statements WHERE name = 'checked'`);
+    const { rows } = await client.query(
+      `SELECT parameter_types::text[] AS types FROM pg_prepared_statements WHERE name = 'checked'`,
+    );
     const values = (rows[0].types as string[]).map((type) => {
       assert.ok(type in SAMPLES, `${name}: no sample of type ${type}`);
       return SAMPLES[type];
@@ -99,7 +101,10 @@ async function prepared<T>({ name, text }: Statement, use: (execute: string) => 
 test('has a name of its own, under which it is prepared, and stands in a repository', () => {
   assert.ok(statements.length > 30, `${statements.length} found`);
   const names = statements.map(({ name }) => name);
-  assert.equal(names.filter((name, index) => names.indexOf(name) !== index), []);
+  assert.equal(
+    names.filter((name, index) => names.indexOf(name) !== index),
+    [],
+  );
   for (const { name, file, text } of statements) {
     if (!/repository\.ts$/.test(file)) assert.not.match(text, /\bFROM\b|\bINTO\b|\bUPDATE\b/, `${name} in ${file}`);
   }
@@ -120,12 +125,25 @@ test('on a table of tenants finds its rows by the tenant, through an index', asy
       seen.add(table);
       const what = `${each.name}: ${node['Node Type']} of ${table}`;
       assert.not.match(node['Node Type'], /^Seq/, what);
-      // Either in the index condition or, where another index finds the one row sooner, in the filter.
-      const condition = [node, ...(node.Plans ?? [])].map((part) => `${part['Index Cond']} ${part.Filter}`).join();
+      // In the index condition or, where another index finds the one row sooner, in a filter without an alternative.
+      const parts = [node, ...(node.Plans ?? [])];
+      const condition = parts
+        .map((part) => `${part['Index Cond'] ?? ''} ${part.Filter?.includes(' OR ') ? '' : part.Filter}`)
+        .join();
       assert.match(condition, /tenant_id = /, what);
     }
   }
-  for (const table of ['secrets', 'secret_versions', 'tenants', 'tenant_keys', 'policies', 'policy_bindings', 'audit_log', 'identities', 'role_grants']) {
+  for (const table of [
+    'secrets',
+    'secret_versions',
+    'tenants',
+    'tenant_keys',
+    'policies',
+    'policy_bindings',
+    'audit_log',
+    'identities',
+    'role_grants',
+  ]) {
     assert.ok(seen.has(table), `${table} is read by no statement that was looked at`);
   }
 });
@@ -133,7 +151,9 @@ test('on a table of tenants finds its rows by the tenant, through an index', asy
 test('that changes a table of tenants names the tenant first', () => {
   let changes = 0;
   for (const { name, text } of statements) {
-    for (const [, verb = '', table = '', rest = ''] of text.matchAll(/\b(INSERT INTO|UPDATE|DELETE FROM) (\w+)([^;]*)/g)) {
+    for (const [, verb = '', table = '', rest = ''] of text.matchAll(
+      /\b(INSERT INTO|UPDATE|DELETE FROM) (\w+)([^;]*)/g,
+    )) {
       if (!tenantTables.has(table)) continue;
       changes++;
       const named = verb === 'INSERT INTO' ? /^[\w\s]*\(tenant_id\b/ : /\bWHERE (?:\w+\.)?tenant_id = \$\d/;
@@ -160,7 +180,12 @@ test('that may be sent a second time changes nothing', async () => {
     });
   }
   assert.ok(reads > 15, `${reads} looked at`);
-  for (const text of ['SELECT 1 FOR UPDATE', 'SELECT 1\n for  share', 'WITH x AS (DELETE FROM t) SELECT 1', 'INSERT INTO t SELECT 1']) {
+  for (const text of [
+    'SELECT 1 FOR UPDATE',
+    'SELECT 1\n for  share',
+    'WITH x AS (DELETE FROM t) SELECT 1',
+    'INSERT INTO t SELECT 1',
+  ]) {
     const { statement } = await import('../../src/postgres/database.ts');
     assert.is(statement('x', text).readOnly, false, text);
   }
