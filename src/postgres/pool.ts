@@ -1,5 +1,6 @@
 import { type ClientConfig, Pool, type PoolClient } from 'pg';
 import { Secret } from '../lib/secret.ts';
+import { within } from '../lib/time-limit.ts';
 import { clientConfig } from './connection.ts';
 import {
   CommitUnknown,
@@ -151,8 +152,7 @@ class PostgresDatabase implements Database {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const limit = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_LIMIT_MS).unref());
-    await Promise.race([Promise.all([this.#pool.end(), this.#pipelined.close()]), limit]);
+    await within(CLOSE_LIMIT_MS, Promise.all([this.#pool.end(), this.#pipelined.close()]), () => {});
   }
 }
 

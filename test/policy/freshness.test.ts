@@ -89,8 +89,9 @@ test('who joins a read that began before the change they saw reads again', async
   const access = await replica.access(gil, ACME);
   house.clock.laterMs += 1_000;
   const slow = Promise.withResolvers<void>();
-  house.holdBack('policy.epochs', slow.promise);
+  const answered = house.holdBack('policy.epochs', slow.promise);
   const early = may(replica, gil, 'gil/x');
+  await answered;
   await grant(house, 'user:gil', [allow('gil/x')]);
   const { epochs } = await house.policies.access(gil, ACME);
   const again = replica.reconfirm(gil, ACME, access, epochs);
@@ -104,8 +105,9 @@ test('a change made here is not hidden by what was read before it and comes in l
   await may(house.policies, cid, 'cid/x');
   house.clock.laterMs += 1_000;
   const slow = Promise.withResolvers<void>();
-  house.holdBack('policy.epochs', slow.promise);
+  const answered = house.holdBack('policy.epochs', slow.promise);
   const early = may(house.policies, cid, 'cid/x');
+  await answered;
   await grant(house, 'user:cid', [allow('cid/x')]);
   assert.ok(await may(house.policies, cid, 'cid/x'), 'who comes after the change does not wait for the early answer');
   slow.resolve();
@@ -117,8 +119,9 @@ test('a first load that comes in late does not hide a change made here', async (
   const policies = house.replica();
   const dot = person('dot');
   const slow = Promise.withResolvers<void>();
-  house.holdBack('policy.load', slow.promise);
+  const answered = house.holdBack('policy.load', slow.promise);
   const early = may(policies, dot, 'dot/x');
+  await answered;
   const asking = () => house.asks(person('root'), ['tenant_admin']);
   const { value } = await policies.create(asking(), named('for-dot', allow('dot/x')));
   await policies.bind(asking(), value.id, { identityType: 'user', identityId: 'user:dot', expiresAt: null });
@@ -133,8 +136,9 @@ test('who asks a second later does not join a read that is under way', async () 
   await may(replica, eli, 'eli/x');
   house.clock.laterMs += 1_000;
   const slow = Promise.withResolvers<void>();
-  house.holdBack('policy.epochs', slow.promise);
+  const answered = house.holdBack('policy.epochs', slow.promise);
   const early = may(replica, eli, 'eli/x');
+  await answered;
   await grant(house, 'user:eli', [allow('eli/x')]);
   house.clock.laterMs += 1_000;
   assert.ok(await may(replica, eli, 'eli/x'));

@@ -37,8 +37,8 @@ export interface House {
   replica(): PolicyService;
   /** Names of the statements sent outside transactions since the last call. */
   statementsSent(): readonly string[];
-  /** Holds back the answer of the next statement of this name. */
-  holdBack(name: string, until: Promise<unknown>): void;
+  /** Holds back the answer of the next statement of this name. @returns what resolves when the database has answered */
+  holdBack(name: string, until: Promise<unknown>): Promise<void>;
   /** `asking` of somebody in a tenant. */
   asks(who: Principal, roles?: readonly Role[], tenant?: Tenant): Asking;
   audited(): Promise<readonly AuditedRow[]>;
@@ -59,14 +59,15 @@ export async function openHouse(): Promise<House> {
   await session.close();
   const opened = await openDatabase({ url: database.url, poolMax: 8, statementTimeoutMs: 10_000 });
   const sent: string[] = [];
-  const held = new Map<string, Promise<unknown>>();
+  const held = new Map<string, { readonly until: Promise<unknown>; readonly answered: () => void }>();
   const db: Database = {
     query: async (asked, values) => {
       sent.push(asked.name);
-      const until = held.get(asked.name);
+      const hold = held.get(asked.name);
       held.delete(asked.name);
       const rows = await opened.query<never>(asked, values);
-      await until;
+      hold?.answered();
+      await hold?.until;
       return rows;
     },
     transaction: (work) => opened.transaction(work),
@@ -87,7 +88,11 @@ export async function openHouse(): Promise<House> {
     policies: service(),
     replica: service,
     statementsSent: () => sent.splice(0),
-    holdBack: (name, until) => held.set(name, until),
+    holdBack: (name, until) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.set(name, { until, answered: resolve });
+      return promise;
+    },
     asks: (principal, roles = [], tenant = ACME) => ({
       principal,
       tenant,
