@@ -38,8 +38,13 @@ export interface Tenants {
   create(draft: AuditDraft, tenantId: TenantId, partnerId: PartnerId): Promise<Committed<CreatedTenant>>;
   /** Makes the tenant that a token names, unless there are `max` tenants. @throws ApiError `tenant_access_denied` */
   createForToken(tenantId: TenantId, partnerId: PartnerId, max: number): Promise<Tenant>;
-  /** Sees to it that a tenant of the configuration is there. @throws Error when it belongs to another partner */
+  /** Sees to it that a tenant of the configuration is there. @throws TenantElsewhere */
   declare(tenant: Tenant): Promise<void>;
+}
+
+/** The configuration names a tenant under another partner than the one it belongs to. */
+export class TenantElsewhere extends Error {
+  override readonly name = 'TenantElsewhere';
 }
 
 /** Signals that somebody else was faster, so that the transaction leaves neither tenant nor audit entry. */
@@ -120,7 +125,10 @@ export function createTenants({ db, audit, clock }: TenantsOptions): Tenants {
     const found = await find(tenant.tenantId);
     if (found === null) await create(createdDraft(clock, tenant, 'configuration'), tenant.tenantId, tenant.partnerId);
     else if (found.partnerId !== tenant.partnerId) {
-      throw new Error(`tenant ${tenant.tenantId} belongs to partner ${found.partnerId}, not ${tenant.partnerId}`);
+      throw new TenantElsewhere(
+        `DEFAULT_TENANT_ID ${tenant.tenantId} belongs to partner ${found.partnerId}, not to DEFAULT_PARTNER_ID ` +
+          `${tenant.partnerId}: a tenant is never moved`,
+      );
     }
   };
 
