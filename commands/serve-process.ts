@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { ConfigFor } from '../src/config/load.ts';
 import { EXIT } from '../src/contract/exit-codes.ts';
 import { ulid } from '../src/lib/ids.ts';
+import { within } from '../src/lib/time-limit.ts';
 
 export interface ServeOptions {
   readonly dev?: boolean;
@@ -32,8 +33,7 @@ export async function openLog(config: ConfigFor<'serve' | 'dev'>, format: 'json'
 }
 
 async function flushBriefly(running: Running | null): Promise<void> {
-  const limit = new Promise<void>((resolve) => setTimeout(resolve, LAST_FLUSH_MS).unref());
-  await Promise.race([running?.flush().catch(() => {}), limit]);
+  await within(LAST_FLUSH_MS, running?.flush().catch(() => {}) ?? Promise.resolve(), () => {});
 }
 
 /** An unhandled error ends the process after a flush: never a half-alive server. */

@@ -1,6 +1,7 @@
 import type { TenantId } from '../contract/names.ts';
 import { DatabaseUnavailable, type Queryable, type SqlValue, statement } from '../postgres/database.ts';
 import type { ChainedEntry } from './chain.ts';
+import type { AuditEntry } from './entry.ts';
 
 /** The chain's lock goes with its transaction, so whoever gets it knows that no commit to this chain is under way. */
 const INSERT = statement(
@@ -53,28 +54,10 @@ const LIST = statement(
    LIMIT $13`,
 );
 
-export interface AuditRow {
-  readonly id: string;
+export type AuditRow = Omit<AuditEntry, 'timestamp'> & {
+  /** Microseconds since the epoch. */
   readonly micros: number;
-  readonly tenant_id: string;
-  readonly partner_id: string | null;
-  readonly action: string;
-  readonly secret_path: string | null;
-  readonly resource: string | null;
-  readonly identity_type: string | null;
-  readonly identity_id: string | null;
-  readonly on_behalf_of: string | null;
-  readonly source_ip: string | null;
-  readonly user_agent: string | null;
-  readonly success: boolean;
-  readonly error_code: string | null;
-  readonly duration_ms: number;
-  readonly request_id: string | null;
-  readonly version: number | null;
-  readonly decision: Record<string, unknown> | null;
-  readonly extra_data: Record<string, unknown>;
-  readonly instance_id: string;
-}
+};
 
 /** What to list: newest first, strictly before `before`. Times are ISO 8601 or `infinity`. */
 export interface AuditFilter {

@@ -47,7 +47,6 @@ export interface Log {
 }
 
 const ALLOWED: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'instance_id', ...FIELDS]);
-const LEVEL_NAMES: Readonly<Record<number, string>> = { 20: 'DEBUG', 30: 'INFO', 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
 
 function allowedOnly(record: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).filter(([field]) => ALLOWED.has(field)));
@@ -59,7 +58,7 @@ function textStream(out: DestinationStream): DestinationStream {
     write(line: string) {
       const { level, time, msg, instance_id: _, ...fields } = JSON.parse(line) as Record<string, unknown>;
       const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-      out.write([time, LEVEL_NAMES[Number(level)] ?? level, msg, ...rest].join('  ').concat('\n'));
+      out.write([time, String(level).toUpperCase(), msg, ...rest].join('  ').concat('\n'));
     },
   };
 }
@@ -80,7 +79,7 @@ export function createLog({ level, format, instanceId, fd = 1 }: LogSettings): L
       level,
       base: { instance_id: instanceId },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { log: allowedOnly },
+      formatters: { log: allowedOnly, level: (label) => ({ level: label }) },
     },
     format === 'text' ? textStream(out) : out,
   );

@@ -47,7 +47,7 @@ test('with LOG_LEVEL=debug has a JSON line a request, with its id, and never a v
   for (const line of lines) {
     assert.match(String(line.time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     assert.ok(line.instance_id);
-    assert.type(line.level, 'number');
+    assert.ok(['debug', 'info', 'warn', 'error'].includes(String(line.level)), `${line.level}`);
   }
   for (const requestId of requestIds) {
     const [line, ...others] = lines.filter((each) => each.request_id === requestId && each.msg === 'request');
@@ -76,8 +76,8 @@ test('has trouble only at LOG_LEVEL=warn, and a flag beats the variable', async 
     '1s',
   ]).finished;
   assert.is(end.code, 69);
-  const levels = logLines(end.stdout).map((line) => Number(line.level));
-  assert.ok(levels.length > 0 && levels.every((level) => level >= 40), `${levels}`);
+  const levels = logLines(end.stdout).map((line) => line.level);
+  assert.ok(levels.length > 0 && levels.every((level) => level === 'warn' || level === 'error'), `${levels}`);
 });
 
 test('with LOG_FORMAT=text has one readable line an entry', async () => {
@@ -95,7 +95,7 @@ test('says at every start that KMS_PROVIDER=local is a file', async () => {
   const server = await serving(environment);
   const end = await server.stop();
   const warning = logLines(end.stdout).find((line) => String(line.msg).startsWith('KMS_PROVIDER=local'));
-  assert.is(warning?.level, 40);
+  assert.is(warning?.level, 'warn');
 });
 
 test('that nobody reads any more does not end the server', async () => {
