@@ -86,26 +86,36 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
   async function fail(reached: Reached, thrown: unknown): Promise<void> {
     let error = asApiError(thrown);
+    let recorded = false;
     try {
-      await auditFailure(reached, error);
+      recorded = await auditFailure(reached, error);
     } catch (unstored) {
       // A denial that cannot be recorded is not told: the caller learns that the log is unavailable.
       error = asApiError(unstored);
     }
-    if (error.status >= 500) {
-      const operator = error.operator ?? null;
-      log.error({ request_id: reached.requestId, code: error.code, operator, ...errorFields(error.cause) }, 'failed');
-    }
+    logFailure(reached, error, recorded);
     const bucket = error instanceof RateLimited ? error.bucket : reached.bucket;
     // The rest of an unread body is not worth reading.
     if (hasBody(reached.request) && !reached.request.complete) reached.response.setHeader('Connection', 'close');
     answerError({ ...reached, ...(bucket === undefined ? {} : { bucket }) }, error);
   }
 
-  /** A denial is audited too; one without an identity, and one by the rate limit, is sampled. */
-  async function auditFailure(reached: Reached, error: ApiError): Promise<void> {
+  /**
+   * A denial is audited too; one without an identity, and one by the rate limit, is sampled.
+   * @returns whether it left an entry
+   */
+  async function auditFailure(reached: Reached, error: ApiError): Promise<boolean> {
     const draft = draftOfFailure(reached, error);
     if (draft !== null) await audit.record(draft, { success: false, errorCode: error.code });
+    return draft !== null;
+  }
+
+  /** What the public text does not say. Refusals only where they are audited: a stranger fills neither log. */
+  function logFailure(reached: Reached, error: ApiError, recorded: boolean): void {
+    const { requestId: request_id, source } = reached;
+    const { code, operator = null } = error;
+    if (error.status >= 500) log.error({ request_id, code, operator, ...errorFields(error.cause) }, 'failed');
+    else if (operator !== null && recorded) log.info({ request_id, code, operator, address: source.ip }, 'refused');
   }
 
   function draftOfFailure(reached: Reached, error: ApiError): AuditDraft | null {
