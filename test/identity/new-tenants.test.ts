@@ -121,7 +121,7 @@ test('a configuration that moves a tenant is refused', async () => {
     () => null,
     (thrown: Error) => thrown,
   );
-  assert.match(error?.message ?? '', /tnt_main belongs to partner ptn_1, not ptn_2/);
+  assert.match(error?.message ?? '', /tnt_main belongs to partner ptn_1, not to DEFAULT_PARTNER_ID ptn_2/);
 });
 
 test('without a configured tenant nothing is made at the start', async () => {
