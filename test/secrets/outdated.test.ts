@@ -63,6 +63,26 @@ test('a permission taken away by another process counts at the next request, for
   assert.is(secret?.current_version, 2);
 });
 
+test('the audit entry names the decision that counted, also where it came out the same', async () => {
+  await house.allow([{ path_pattern: 'named/**', permissions: ['read', 'write'] }]);
+  await write('named/a', 'one');
+  const raise = () =>
+    house.sql<{ policy_epoch: number }>(
+      'UPDATE tenants SET policy_epoch = policy_epoch + 1 WHERE tenant_id = $1 RETURNING policy_epoch::integer',
+      [house.tenantId],
+    );
+  for (const ask of [
+    (headers: Record<string, string>) => house.ask('GET', '/v1/secrets/named/a', { headers }),
+    (headers: Record<string, string>) => write('named/a', 'two', headers),
+  ]) {
+    const [tenant] = await raise();
+    const id = requestId();
+    assert.is((await ask({ 'x-request-id': id })).status, 200);
+    const [row] = await house.audited(id);
+    assert.is(row?.decision?.policy_epoch, tenant?.policy_epoch);
+  }
+});
+
 test('a change that does not concern the caller costs nothing but a second look', async () => {
   await house.allow([{ path_pattern: 'looked/**', permissions: ['read', 'write'] }]);
   await write('looked/a', 'one');

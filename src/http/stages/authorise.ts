@@ -110,15 +110,23 @@ export async function authorise(exchange: Parsed, { policies, identity }: Author
   }
 
   let access = await policies.access(principal, tenant);
-  const decision = await admit(access);
+  let draft = { ...exchange.draft, decision: await admit(access) };
   const standing: Standing = {
     holds: (epochs) => epochs.policy === access.epochs.policy && epochs.subject === access.epochs.subject,
     confirm: async (epochs) => {
       if (standing.holds(epochs)) return;
       access = await policies.reconfirm(principal, tenant, access, epochs);
       known = null;
-      await admit(access);
+      draft = { ...exchange.draft, decision: await admit(access) };
     },
   };
-  return { ...exchange, draft: { ...exchange.draft, decision }, roles, standing };
+  return {
+    ...exchange,
+    roles,
+    standing,
+    // Of the decision that counted: one made again replaces the one before.
+    get draft() {
+      return draft;
+    },
+  };
 }

@@ -5,7 +5,7 @@ import { UnstorableText } from '../../postgres/database.ts';
 import type { Authorised, Executed } from '../exchange.ts';
 
 function callOf(exchange: Authorised): Call<unknown, unknown> {
-  const { principal, tenant, query, body, ifMatch, ifNoneMatch, draft, standing, roles, match } = exchange;
+  const { principal, tenant, query, body, ifMatch, ifNoneMatch, standing, roles, match } = exchange;
   const secretPath = () => {
     if (exchange.secretPath === null) throw new Error(`${exchange.route.path} has no {path}`);
     return exchange.secretPath;
@@ -20,8 +20,11 @@ function callOf(exchange: Authorised): Call<unknown, unknown> {
     body,
     ifMatch,
     ifNoneMatch,
-    draft,
     standing,
+    // Read when the entry is made: until then the decision may be made again.
+    get draft() {
+      return exchange.draft;
+    },
   };
 }
 
