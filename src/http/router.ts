@@ -8,7 +8,7 @@ import type { Route } from '../contract/route.ts';
 
 export interface Match {
   readonly route: Route;
-  /** Values of `{name}` segments, percent-decoded. */
+  /** Values of `{name}` segments, raw. */
   readonly params: Readonly<Record<string, string>>;
   /** What stands in place of a trailing `{path}`, raw; null where the route has none. */
   readonly rest: string | null;
@@ -66,14 +66,6 @@ function addRoute(root: Node, route: Route): void {
   methods.set(route.method, route);
 }
 
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new ApiError('invalid_request', { message: 'A segment of the URL is not percent-encoded UTF-8.' });
-  }
-}
-
 /** The part behind `{path}`: an `:action` is what follows the last colon of the last segment. */
 function restHit(node: Node, rest: string, params: Match['params']): Hit | null {
   if (node.rest.size === 0) return null;
@@ -93,10 +85,7 @@ function find(node: Node, segments: readonly string[], at: number, params: Match
   const viaLiteral = literal === undefined ? null : find(literal, segments, at + 1, params);
   if (viaLiteral !== null) return viaLiteral;
   if (node.param !== null && segment !== '') {
-    const viaParam = find(node.param.node, segments, at + 1, {
-      ...params,
-      [node.param.name]: decodeSegment(segment),
-    });
+    const viaParam = find(node.param.node, segments, at + 1, { ...params, [node.param.name]: segment });
     if (viaParam !== null) return viaParam;
   }
   return restHit(node, segments.slice(at).join('/'), params);
