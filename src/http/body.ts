@@ -1,14 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../contract/errors.ts';
+import { NotStrictJson, parseStrictJson, type StrictJsonProblem } from '../lib/strict-json.ts';
 
 /** Deeper JSON is an attack on recursion, not data (CVE-2025-6203). */
 const MAX_DEPTH = 32;
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPENING = new Set([0x5b, 0x7b]);
-const CLOSING = new Set([0x5d, 0x7d]);
 
 /** Whether a request announces a body at all. */
 export function hasBody(request: IncomingMessage): boolean {
@@ -42,23 +38,6 @@ async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Bu
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
-/** Looked at before JSON.parse, whose recursion a deep body would exhaust. */
-function depthExceeds(bytes: Buffer, limit: number): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] ?? 0;
-    if (inString) {
-      if (byte === BACKSLASH) at++;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
-    else if (OPENING.has(byte)) {
-      if (++depth > limit) return true;
-    } else if (CLOSING.has(byte)) depth--;
-  }
-  return false;
-}
-
 /** Whether a number is one that a double does not hold: what was sent would silently become something else. */
 function holdsInexactNumber(value: unknown): boolean {
   if (typeof value === 'number')
@@ -67,32 +46,35 @@ function holdsInexactNumber(value: unknown): boolean {
   return Object.values(value).some(holdsInexactNumber);
 }
 
+const PROBLEMS: Readonly<Record<StrictJsonProblem, string>> = {
+  not_utf8: 'The body is not JSON in UTF-8.',
+  not_json: 'The body is not JSON in UTF-8.',
+  too_deep: `The body is nested more than ${MAX_DEPTH} levels deep.`,
+  repeated_member: 'The body has two members of one name in one object.',
+};
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return parseStrictJson(bytes, MAX_DEPTH);
+  } catch (error) {
+    if (!(error instanceof NotStrictJson)) throw error;
+    throw new ApiError('invalid_request', { message: PROBLEMS[error.problem] });
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 /**
- * Reads and parses a JSON body. Members named `__proto__` are ordinary members, as `JSON.parse` makes them.
+ * Reads and parses a JSON body.
  * @throws ApiError `unsupported_media_type`, `payload_too_large`, `invalid_request`
  */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) throw new ApiError('unsupported_media_type');
-  const bytes = await readBytes(request, maxBytes);
-  if (depthExceeds(bytes, MAX_DEPTH)) {
-    throw new ApiError('invalid_request', { message: `The body is nested more than ${MAX_DEPTH} levels deep.` });
-  }
-  const body = parseJson(bytes);
+  const body = parseJson(await readBytes(request, maxBytes));
   if (holdsInexactNumber(body)) {
     throw new ApiError('invalid_request', {
       message: 'The body holds a number beyond 2^53, which would be rounded. Send it as a string.',
     });
   }
   return body;
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    // The parser's own message would repeat what was sent.
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw new ApiError('invalid_request', { message: 'The body is not JSON in UTF-8.' });
-  } finally {
-    bytes.fill(0);
-  }
 }

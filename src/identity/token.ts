@@ -3,9 +3,9 @@ import { errors, type JWTHeaderParameters, jwtVerify } from 'jose';
 import { ApiError } from '../contract/errors.ts';
 import { parseTenantId, type TenantId } from '../contract/names.ts';
 import type { Clock } from '../lib/clock.ts';
+import { NotStrictJson, parseStrictJson } from '../lib/strict-json.ts';
 import { isText } from './claim-values.ts';
 import { refuseToken } from './refusals.ts';
-import { NotStrictJson, parseStrictObject } from './strict-json.ts';
 import type { AcceptedIssuer, AudienceRule, Claims, IssuerKey, KeySource, VerifiedToken } from './types.ts';
 
 export const MAX_TOKEN_BYTES = 16 * 1024;
@@ -50,6 +50,9 @@ export async function verifyToken(token: string, rules: TokenRules): Promise<Ver
   return { issuer, scaiKey: found.scaiKey, claims, exp };
 }
 
+// Claims are flat, or nearly so.
+const MAX_DEPTH = 16;
+
 /** Reads header and claims, not yet verified, from the very bytes that the signature covers. */
 function takeApart(token: string): { header: JWTHeaderParameters; claims: Claims } {
   if (token.length > MAX_TOKEN_BYTES) throw refuseToken(`it is longer than ${MAX_TOKEN_BYTES} bytes`);
@@ -59,8 +62,14 @@ function takeApart(token: string): { header: JWTHeaderParameters; claims: Claims
 }
 
 function readPart(part: string | undefined, name: string): Claims {
+  const value = readJson(Buffer.from(part ?? '', 'base64url'), name);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Claims;
+  throw refuseToken(`its ${name}: not a JSON object`);
+}
+
+function readJson(bytes: Buffer, name: string): unknown {
   try {
-    return parseStrictObject(Buffer.from(part ?? '', 'base64url'));
+    return parseStrictJson(bytes, MAX_DEPTH);
   } catch (error) {
     if (error instanceof NotStrictJson) throw refuseToken(`its ${name}: ${error.message}`);
     throw error;

@@ -358,4 +358,12 @@ test('a body that ends too soon is no error of ours', async () => {
   );
 });
 
+test('a member that stands twice is refused: two parsers would read two values', async () => {
+  for (const raw of ['{"data":{"a":1},"data":{"a":2}}', '{"data":{"a":1,"a":2}}', '{"data":{"a":1,"\\u0061":2}}']) {
+    const answer = await put('twice', { raw });
+    assert.is(answer.status, 400, answer.text);
+    assert.is(answer.body.error.code, 'invalid_request');
+  }
+});
+
 test.run();

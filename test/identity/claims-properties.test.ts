@@ -6,7 +6,6 @@ import { ROLES } from '../../src/contract/principal.ts';
 import { isScope } from '../../src/contract/scopes.ts';
 import { readClaims } from '../../src/identity/claims.ts';
 import { toPrincipal } from '../../src/identity/principal.ts';
-import { NotStrictJson, parseStrictObject } from '../../src/identity/strict-json.ts';
 import type { TokenHolder } from '../../src/identity/types.ts';
 import { suite } from '../support/suite.ts';
 import { configFor, partnerId, tenantId } from './fixtures.ts';
@@ -87,36 +86,6 @@ test('an identity key is one path segment, and two subjects never share one', ()
       if (a === null || b === null || one.endsWith('@clients') || two.endsWith('@clients')) return;
       assert.ok(isPathSegment(a));
       assert.is(a === b, one === two);
-    }),
-    { numRuns: 2_000 },
-  );
-});
-
-test('strict JSON reads what JSON.parse reads, but for ambiguous documents', () => {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  fc.assert(
-    fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 }), { noNullPrototype: true }), (object) => {
-      const text = JSON.stringify(object);
-      assert.equal(JSON.stringify(parseStrictObject(bytes(text))), JSON.stringify(JSON.parse(text)));
-    }),
-    { numRuns: 1_000 },
-  );
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (name) => {
-      const member = `${JSON.stringify(name)}:1`;
-      assert.throws(
-        () => parseStrictObject(bytes(`{${member},"between":{},${member}}`)),
-        (e: Error) => e instanceof NotStrictJson,
-      );
-    }),
-  );
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 64 }), (noise) => {
-      try {
-        parseStrictObject(noise);
-      } catch (error) {
-        assert.instance(error, NotStrictJson);
-      }
     }),
     { numRuns: 2_000 },
   );
