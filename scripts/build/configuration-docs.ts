@@ -2,11 +2,11 @@
  * Writes `docs/configuration.md` from the table of variables. `--check` writes nothing and exits 1 when the file is
  * stale.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasEffect } from '../../src/config/release.ts';
 import type { Variable } from '../../src/config/variable.ts';
 import { isVariableName, SECTIONS } from '../../src/config/variables.ts';
+import { isPageCurrent, writeOrCheckPage } from './generated-page.ts';
 
 const FILE = join(import.meta.dirname, '../../docs/configuration.md');
 
@@ -59,19 +59,8 @@ export function configurationPage(): string {
 
 /** Whether the committed page is the one that the table makes. */
 export function isCurrent(): boolean {
-  try {
-    return readFileSync(FILE, 'utf8') === configurationPage();
-  } catch {
-    // No page at all is a stale one.
-    return false;
-  }
+  return isPageCurrent(FILE, configurationPage());
 }
 
-if (import.meta.main) {
-  if (!process.argv.includes('--check')) {
-    writeFileSync(FILE, configurationPage());
-  } else if (!isCurrent()) {
-    console.error('docs/configuration.md is stale. Run: node scripts/build/configuration-docs.ts');
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main)
+  writeOrCheckPage(FILE, configurationPage(), 'docs/configuration.md', 'scripts/build/configuration-docs.ts');

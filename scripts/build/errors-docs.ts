@@ -1,9 +1,9 @@
 /**
  * Writes `docs/errors.md` from the catalogue of errors. `--check` writes nothing and exits 1 when the file is stale.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ERRORS } from '../../src/contract/errors.ts';
+import { isPageCurrent, writeOrCheckPage } from './generated-page.ts';
 
 const FILE = join(import.meta.dirname, '../../docs/errors.md');
 
@@ -41,19 +41,7 @@ export function errorsPage(): string {
 
 /** Whether the committed page is the one that the table makes. */
 export function isCurrent(): boolean {
-  try {
-    return readFileSync(FILE, 'utf8') === errorsPage();
-  } catch {
-    // No page at all is a stale one.
-    return false;
-  }
+  return isPageCurrent(FILE, errorsPage());
 }
 
-if (import.meta.main) {
-  if (!process.argv.includes('--check')) {
-    writeFileSync(FILE, errorsPage());
-  } else if (!isCurrent()) {
-    console.error('docs/errors.md is stale. Run: node scripts/build/errors-docs.ts');
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) writeOrCheckPage(FILE, errorsPage(), 'docs/errors.md', 'scripts/build/errors-docs.ts');

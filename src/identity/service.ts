@@ -68,6 +68,16 @@ export function createIdentityService(options: IdentityServiceOptions): Identity
   const seen = createSeenIdentities(db);
   const firstSuperAdmin = createFirstSuperAdmin({ ...options, rule: config.firstSuperAdmin });
   const verified = verifiedTokens(clock);
+  // The holder of a remembered token is the same object at each request, and a home never changes partner: the key that
+  // has to be hashed is hashed once a token rather than once a request.
+  const principals = new WeakMap<TokenHolder, Principal>();
+  const principalOf = (holder: TokenHolder, home: Tenant): Principal => {
+    const known = principals.get(holder);
+    if (known !== undefined) return known;
+    const made = toPrincipal(holder, home, config.issuer);
+    principals.set(holder, made);
+    return made;
+  };
   const tokenRules = {
     issuer: config.issuer,
     audience: config.audience,
@@ -88,7 +98,7 @@ export function createIdentityService(options: IdentityServiceOptions): Identity
     },
     enter: async (holder, wanted) => {
       const home = await homeTenant(holder, { tenants, config, log });
-      const principal = toPrincipal(holder, home, config.issuer);
+      const principal = principalOf(holder, home);
       await seen.note(holder, principal);
       if (await firstSuperAdmin.consider(holder, principal)) roles.forget(principal.subject);
       const tenant = await chooseTenant(principal, wanted, tenants, () => roles.held(principal));
