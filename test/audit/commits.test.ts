@@ -185,6 +185,7 @@ test('runs a change again that lost a deadlock, and stores it once', async () =>
   await sql(`INSERT INTO changes VALUES ('a'), ('b')`);
   const LOCK = statement('test.lock', 'SELECT 1 FROM changes WHERE id = $1 FOR UPDATE');
   let runs = 0;
+  let holding = 0;
   let met: () => void = () => {};
   const meeting = new Promise<void>((resolve) => {
     met = resolve;
@@ -194,7 +195,8 @@ test('runs a change again that lost a deadlock, and stores it once', async () =>
       // The second time it waits until the other one is through, or it might meet it once more.
       if (++runs > 2) await sleep(300);
       await tx.query(LOCK, [first]);
-      if (runs === 2) met();
+      // Counted after the lock is held: a run that has only begun has nothing to cross with yet.
+      if (++holding === 2) met();
       await meeting;
       await tx.query(LOCK, [second]);
       return { value: null };
