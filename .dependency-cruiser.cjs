@@ -8,7 +8,7 @@ const FLOORS = [
   ['src/http'],
   ['src/secrets', 'src/policy', 'src/identity', 'src/audit', 'src/ratelimit'],
   ['src/keys'],
-  ['src/kms', 'src/postgres', 'src/redis'],
+  ['src/kms', 'src/postgres', 'src/redis', 'src/jobs'],
   ['src/config', 'src/telemetry'],
   ['src/contract'],
   ['src/lib'],

@@ -1,4 +1,4 @@
-import type { Action, AuditDraft, AuditFacts, AuditResult } from '../contract/audit.ts';
+import type { Action, AuditDraft, AuditFacts, AuditPart, AuditResult } from '../contract/audit.ts';
 import { ApiError } from '../contract/errors.ts';
 import { type PartnerId, SYSTEM_TENANT, type TenantId } from '../contract/names.ts';
 import type { Committed } from '../contract/route.ts';
@@ -24,6 +24,8 @@ import { ensurePartitions, entryExists, insertEntries } from './repository.ts';
 export interface AuditService {
   /** Stores the entry of a read or a denial. Resolves when it is durable. @throws ApiError `service_unavailable`, {@link OutcomeUnknown} */
   record(draft: AuditDraft, result: AuditResult): Promise<void>;
+  /** Several entries of one request, each under an id of its own, in one statement. @throws as {@link record} */
+  recordParts(draft: AuditDraft, parts: readonly AuditPart[]): Promise<void>;
   /**
    * Does a change and stores its entry in the same transaction: begins, lets `work` work, takes a lane, inserts the
    * entry, commits. Inside `work` use only `tx`, and expect to be run again after a deadlock. When `work` throws,
@@ -102,17 +104,25 @@ export function createAuditService({ db, clock, instanceId, writeLanes }: AuditS
   const lanes = Array.from({ length: writeLanes }, (_, index) => new Lane(`${instanceId}/w${index}`, lookUp));
   const shortestLane = () => lanes.reduce((best, lane) => (lane.waiting < best.waiting ? lane : best));
 
-  const reads = new GroupCommit<{ draft: AuditDraft; result: AuditResult }>(
+  const reads = new GroupCommit<readonly { draft: AuditDraft; result: AuditResult }[]>(
     (items) =>
       readLane.append(
         () => {
           const now = clock.nowMicros();
-          return items.map(({ draft, result }) => finishEntry(draft, result, instanceId, now));
+          return items.flat().map(({ draft, result }) => finishEntry(draft, result, instanceId, now));
         },
         (rows) => insertEntries(db, rows),
       ),
     { maxBatch: MAX_BATCH, concernsOne: isAboutContent },
   );
+
+  function record(entries: readonly { draft: AuditDraft; result: AuditResult }[]): Promise<void> {
+    return outcome(
+      reads.add(entries).catch((error: unknown) => {
+        throw unstored(error);
+      }),
+    );
+  }
 
   async function commit<T>(
     draft: AuditDraft,
@@ -152,11 +162,13 @@ export function createAuditService({ db, clock, instanceId, writeLanes }: AuditS
   }
 
   return {
-    record: (draft, result) =>
-      outcome(
-        reads.add({ draft, result }).catch((error: unknown) => {
-          throw unstored(error);
-        }),
+    record: (draft, result) => record([{ draft, result }]),
+    recordParts: (draft, parts) =>
+      record(
+        parts.map(({ result, decision }) => ({
+          draft: { ...draft, id: newId('log'), decision: decision ?? draft.decision },
+          result,
+        })),
       ),
     commit,
     ensurePartitions: () => ensurePartitions(db, PARTITIONS_AHEAD),

@@ -7,11 +7,21 @@ import type { Scope } from './scopes.ts';
 /** What an audit entry says was done (spec 06). A denial is the same action with `success: false`. */
 export const ACTIONS = [
   'read',
+  'batch_read',
   'write',
+  'delete',
+  'undelete',
+  'destroy',
+  'rollback',
   'list',
+  'metadata_read',
+  'metadata_write',
   'policy_create',
   'policy_read',
+  'policy_update',
+  'policy_delete',
   'policy_bind',
+  'policy_unbind',
   'policy_self_granted',
   'audit_read',
   'auth',
@@ -80,3 +90,10 @@ export interface AuditFacts {
 export type AuditResult =
   | { readonly success: true; readonly facts?: AuditFacts }
   | { readonly success: false; readonly errorCode: ErrorCode; readonly facts?: AuditFacts };
+
+/** One of several entries of a request; each is stored under an id of its own. */
+export interface AuditPart {
+  readonly result: AuditResult;
+  /** Why this part was allowed or not, where that differs from the request's own. */
+  readonly decision?: DecisionRecord;
+}

@@ -13,3 +13,20 @@ export interface Epochs {
   /** Roles, memberships, suspensions. */
   readonly subject: number;
 }
+
+/** One step of a pattern whose templates are filled in. Everything but `gap` takes exactly one segment. */
+export type PatternStep =
+  | { readonly type: 'literal'; readonly text: string }
+  /** Any segment. */
+  | { readonly type: 'any' }
+  /** A segment with `*` (any characters, also none) and `?` (one character) in it. */
+  | { readonly type: 'wildcard'; readonly text: string }
+  /** Any number of segments, also none. */
+  | { readonly type: 'gap' };
+export type PathPattern = readonly PatternStep[];
+
+/** The paths that some allow pattern matches and no deny pattern does. */
+export interface Reach {
+  readonly allow: readonly PathPattern[];
+  readonly deny: readonly PathPattern[];
+}

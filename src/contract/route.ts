@@ -1,7 +1,8 @@
 import type { Static, TSchema } from 'typebox';
-import type { Action, AuditDraft, AuditFacts } from './audit.ts';
+import type { Action, AuditDraft, AuditFacts, AuditPart, DecisionRecord } from './audit.ts';
+import type { ApiError } from './errors.ts';
 import type { SecretPath } from './names.ts';
-import type { Epochs, Permission, RuleKind } from './permissions.ts';
+import type { Epochs, Permission, Reach, RuleKind } from './permissions.ts';
 import type { Principal, Role, Tenant } from './principal.ts';
 import type { Scope } from './scopes.ts';
 
@@ -46,6 +47,11 @@ export type Authority =
       readonly role: Role;
       readonly sys?: { readonly path: string; readonly permission: Permission };
     }
+  /**
+   * Paths that are not in the target: of a batch, or whatever a list finds. The handler asks {@link Judge} about each
+   * of them and shows only what it allows; `permission` is what it asks for.
+   */
+  | { readonly type: 'each_path'; readonly kind: Exclude<RuleKind, 'sys'>; readonly permission: Permission }
   /** The caller's own facts. */
   | { readonly type: 'self' };
 
@@ -56,6 +62,8 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
   /** Completes the audit entry of a read. A change has put its own entry into its transaction. */
   readonly facts?: AuditFacts;
+  /** In place of the one entry of a read: one each, stored together. A batch has one a path. */
+  readonly parts?: readonly AuditPart[];
 }
 
 declare const committed: unique symbol;
@@ -64,11 +72,6 @@ declare const committed: unique symbol;
  * a route that changes something without an audit row does not type-check.
  */
 export type Committed<T> = { readonly value: T } & { readonly [committed]: true };
-
-/** The same commit, with its outcome in another form. */
-export function mapCommitted<T, U>(outcome: Committed<T>, map: (value: T) => U): Committed<U> {
-  return { ...outcome, value: map(outcome.value) };
-}
 
 /** Whether the decision that let a request in still stands when its work is done. */
 export interface Standing {
@@ -79,6 +82,21 @@ export interface Standing {
    * @throws ApiError `access_denied`
    */
   confirm(epochs: Epochs): Promise<void>;
+}
+
+export type Verdict =
+  | { readonly allowed: true; readonly decision: DecisionRecord }
+  /** `error` is what the caller is told. */
+  | { readonly allowed: false; readonly decision: DecisionRecord; readonly error: ApiError };
+
+/**
+ * Judges paths beside the one that the pipeline has judged, by the same policies and circumstances. After
+ * `standing.confirm()` the answers are those of the newer policies: who has read rows meanwhile asks again.
+ */
+export interface Judge {
+  path(kind: Exclude<RuleKind, 'sys'>, path: SecretPath, permission: Permission): Verdict;
+  /** What rules make the caller reach now, for a query that shows no other row. `path` has the last word. */
+  reach(kind: Exclude<RuleKind, 'sys'>, permission: Permission): Reach;
 }
 
 /** What a handler gets: everything was authenticated, limited, validated and authorised before. */
@@ -97,6 +115,7 @@ export interface Call<Query, Body> {
   readonly ifNoneMatch: string | null;
   readonly draft: AuditDraft;
   readonly standing: Standing;
+  readonly judge: Judge;
 }
 
 interface Face {
@@ -133,7 +152,9 @@ export interface ReadRoute extends Descriptor {
 
 export interface ChangeRoute extends Descriptor {
   readonly effect: 'change';
-  run(call: Call<unknown, unknown>): Promise<Committed<Reply>>;
+  run(call: Call<unknown, unknown>): Promise<Committed<unknown>>;
+  /** The answer to what `run` has committed. Apart from it, so that it can be kept in the same transaction. */
+  reply(value: unknown, call: Call<unknown, unknown>): Reply;
 }
 
 /** A route that needs a caller. */
@@ -154,13 +175,19 @@ export function readRoute<Q extends TSchema, B extends TSchema | null>(
   return { ...route, effect: 'read', run: (call) => route.run(call as Call<Static<Q>, BodyOf<B>>) };
 }
 
-/** As {@link readRoute}, for a change. */
-export function changeRoute<Q extends TSchema, B extends TSchema | null>(
-  route: Omit<ChangeRoute, 'effect' | 'run' | 'query' | 'body'> & {
+/** As {@link readRoute}, for a change. `reply` gets the very value that the work in `AuditService.commit` returned. */
+export function changeRoute<Q extends TSchema, B extends TSchema | null, T>(
+  route: Omit<ChangeRoute, 'effect' | 'run' | 'reply' | 'query' | 'body'> & {
     readonly query: Q;
     readonly body: B;
-    readonly run: (call: Call<Static<Q>, BodyOf<B>>) => Promise<Committed<Reply>>;
+    readonly run: (call: Call<Static<Q>, BodyOf<B>>) => Promise<Committed<T>>;
+    readonly reply: (value: T, call: Call<Static<Q>, BodyOf<B>>) => Reply;
   },
 ): ChangeRoute {
-  return { ...route, effect: 'change', run: (call) => route.run(call as Call<Static<Q>, BodyOf<B>>) };
+  return {
+    ...route,
+    effect: 'change',
+    run: (call) => route.run(call as Call<Static<Q>, BodyOf<B>>),
+    reply: (value, call) => route.reply(value as T, call as Call<Static<Q>, BodyOf<B>>),
+  };
 }

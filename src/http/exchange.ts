@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditDraft } from '../contract/audit.ts';
 import type { SecretPath } from '../contract/names.ts';
 import type { Principal, Role, Tenant } from '../contract/principal.ts';
-import type { GuardedRoute, Reply, Standing } from '../contract/route.ts';
+import type { GuardedRoute, Judge, Reply, Standing } from '../contract/route.ts';
 import type { TokenHolder } from '../identity/service.ts';
 import type { Limited as Bucket } from '../ratelimit/service.ts';
 import type { RequestTarget } from './request-target.ts';
@@ -56,6 +56,7 @@ export interface Parsed extends Limited {
 export interface Authorised extends Parsed {
   readonly roles: () => Promise<ReadonlySet<Role>>;
   readonly standing: Standing;
+  readonly judge: Judge;
 }
 
 export interface Executed extends Authorised {

@@ -1,6 +1,7 @@
 /** Puts a server together and takes it apart again, in the order of spec 07. */
 import { type AuditService, createAuditService, systemDraft } from '../audit/service.ts';
 import { createIdentityService, type IdentityService } from '../identity/service.ts';
+import { startJobs } from '../jobs/schedule.ts';
 import { createKeyring, type Keyring } from '../keys/keyring.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { within } from '../lib/time-limit.ts';
@@ -87,10 +88,8 @@ export async function startServer(
     instanceId: settings.instanceId,
     writeLanes: settings.auditWriteLanes,
   });
-  const ensurePartitions = () =>
-    // Without them the default partition takes the entries: no reason not to serve.
-    audit.ensurePartitions().catch((error: unknown) => log.error(errorFields(error), 'no new audit partitions'));
-  await ensurePartitions();
+  // Without them the default partition takes the entries: no reason not to serve.
+  await audit.ensurePartitions().catch((error: unknown) => log.error(errorFields(error), 'no new audit partitions'));
   const keySource = await world.openKeySource();
   const identity = createIdentityService({ db, audit, clock, config: world.identity, keySource, log });
   opened.defer(() => identity.close());
@@ -142,7 +141,10 @@ export async function startServer(
       authFailures: settings.authFailures,
     }),
   );
-  const upkeep = setInterval(ensurePartitions, PARTITIONS_EVERY_MS).unref();
+  const jobs = startJobs(
+    [{ name: 'audit partitions', everyMs: PARTITIONS_EVERY_MS, run: () => audit.ensurePartitions() }],
+    log,
+  );
 
   const closeAll = opened.move();
   return {
@@ -150,8 +152,8 @@ export async function startServer(
     flush: () => audit.flush(),
     stop: async (reason) => {
       gate.setReadiness(() => readiness(checks, true));
-      clearInterval(upkeep);
       await stopListener(listener, settings, log);
+      await briefly('jobs', jobs.stop(), log);
       await briefly('process_stop', recordStop(audit, clock, reason, log), log);
       await briefly('connections', closeAll.disposeAsync(), log);
     },

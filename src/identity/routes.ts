@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { validationError } from '../contract/errors.ts';
 import { parsePartnerId, parseTenantId } from '../contract/names.ts';
 import type { Principal, Role } from '../contract/principal.ts';
-import { changeRoute, type GuardedRoute, mapCommitted, readRoute } from '../contract/route.ts';
+import { changeRoute, type GuardedRoute, readRoute } from '../contract/route.ts';
 import { NoQuery, Nullable, Timestamp } from '../contract/schemas.ts';
 import { isoMillis } from '../lib/clock.ts';
 import type { IdentityService } from './service.ts';
@@ -87,11 +87,8 @@ function createTenant(service: Pick<IdentityService, 'createTenant'>): GuardedRo
       const partnerId = parsePartnerId(call.body.partner_id);
       if (tenantId === null) throw validationError({ tenant_id: 'is no legal id' });
       if (partnerId === null) throw validationError({ partner_id: 'is no legal id' });
-      const committed = await service.createTenant(call.draft, tenantId, partnerId);
-      return mapCommitted(committed, ({ created }) => ({
-        status: created ? 201 : 200,
-        body: { tenant_id: tenantId, partner_id: partnerId, created },
-      }));
+      return service.createTenant(call.draft, tenantId, partnerId);
     },
+    reply: ({ created }, { body }) => ({ status: created ? 201 : 200, body: { ...body, created } }),
   });
 }

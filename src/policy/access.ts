@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { type PolicyId, parseSecretPath, type SecretPath } from '../contract/names.ts';
-import type { Epochs, Permission, RuleKind } from '../contract/permissions.ts';
+import type { Epochs, PathPattern, Permission, Reach, RuleKind } from '../contract/permissions.ts';
 import { type Principal, subjectKey, type Tenant } from '../contract/principal.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Decision, type Policy, PolicySet, targetOf } from './evaluate.ts';
-import type { TemplateValues } from './glob.ts';
+import type { Glob, TemplateValues } from './glob.ts';
+import { permissionBit } from './permission-mask.ts';
+import type { Effect } from './rules.ts';
 import { templateValues } from './templates.ts';
 import type { TenantState } from './tenant-state.ts';
 
@@ -14,6 +16,8 @@ export interface Access {
   decide(kind: RuleKind, path: SecretPath, permission: Permission): Decision;
   /** @param path of the route table (`policies`, `audit`), never of a request */
   decide(kind: 'sys', path: string, permission: Permission): Decision;
+  /** The patterns of the rules that `decide` would look at, with their templates filled in. */
+  reach(kind: RuleKind, permission: Permission): Reach;
 }
 
 /** The policies that count for a caller at one moment. */
@@ -78,6 +82,7 @@ export class PolicyAccess implements Access {
   readonly #values: TemplateValues;
   readonly #sets: PolicySets;
   readonly #clock: Clock;
+  #policies: readonly Policy[] = [];
   #set: PolicySet;
   #until: number;
 
@@ -89,6 +94,7 @@ export class PolicyAccess implements Access {
     this.#sets = sets;
     this.#clock = clock;
     const { policies, until } = selectPolicies(state, principal, tenant, clock.nowMs());
+    this.#policies = policies;
     this.#set = sets.of(state, policies);
     this.#until = until;
   }
@@ -99,12 +105,38 @@ export class PolicyAccess implements Access {
 
   decide(kind: RuleKind, path: string, permission: Permission): Decision {
     const canonical = kind === 'sys' ? parseSecretPath(path) : (path as SecretPath);
-    const now = this.#clock.nowMs();
-    if (now >= this.#until) {
-      const { policies, until } = selectPolicies(this.#state, this.#principal, this.#tenant, now);
-      this.#set = this.#sets.of(this.#state, policies);
-      this.#until = until;
-    }
+    this.#dropExpired();
     return this.#set.decide(targetOf(this.#tenant.tenantId, kind, canonical, permission), this.#values);
   }
+
+  reach(kind: RuleKind, permission: Permission): Reach {
+    this.#dropExpired();
+    const bit = permissionBit(permission);
+    const rules = this.#policies
+      .flatMap((policy) => policy.rules)
+      .filter((rule) => rule.kind === kind && (rule.permissions & bit) !== 0 && rule.glob.impossible === null);
+    const patterns = (effect: Effect) =>
+      rules.flatMap((rule) => (rule.effect === effect ? (fillPattern(rule.glob, this.#values, effect) ?? []) : []));
+    return { allow: patterns('allow'), deny: patterns('deny') };
+  }
+
+  #dropExpired(): void {
+    const now = this.#clock.nowMs();
+    if (now < this.#until) return;
+    const { policies, until } = selectPolicies(this.#state, this.#principal, this.#tenant, now);
+    this.#policies = policies;
+    this.#set = this.#sets.of(this.#state, policies);
+    this.#until = until;
+  }
+}
+
+/** A list of one pattern, or null where a template without a value makes the rule match nothing. */
+function fillPattern(glob: Glob, values: TemplateValues, effect: Effect): readonly [PathPattern] | null {
+  const steps = glob.steps.map((step) => {
+    if (step.type !== 'template') return step;
+    const text = values[step.name];
+    if (text !== null) return { type: 'literal' as const, text };
+    return effect === 'deny' ? { type: 'any' as const } : null;
+  });
+  return steps.every((step) => step !== null) ? [steps] : null;
 }

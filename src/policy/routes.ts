@@ -2,7 +2,7 @@ import type Type from 'typebox';
 import { validationError } from '../contract/errors.ts';
 import { parsePolicyId, parsePolicyName } from '../contract/names.ts';
 import type { Permission } from '../contract/permissions.ts';
-import { type Authority, changeRoute, mapCommitted, type Route, readRoute } from '../contract/route.ts';
+import { type Authority, changeRoute, type Route, readRoute } from '../contract/route.ts';
 import { NoQuery } from '../contract/schemas.ts';
 import { isoMillis } from '../lib/clock.ts';
 import { BindingBody, BindingInput, PolicyBody, PolicyInput } from './schemas.ts';
@@ -34,12 +34,8 @@ function createPolicy(service: Pick<PolicyService, 'create'>): Route {
     query: NoQuery,
     body: PolicyInput,
     responses: { 201: { description: 'The policy.', schema: PolicyBody } },
-    run: async (call) =>
-      mapCommitted(await service.create(call, readPolicyInput(call.body)), (policy) => ({
-        status: 201,
-        body: policyBody(policy),
-        headers: { ETag: etag(policy) },
-      })),
+    run: (call) => service.create(call, readPolicyInput(call.body)),
+    reply: (policy) => ({ status: 201, body: policyBody(policy), headers: { ETag: etag(policy) } }),
   });
 }
 
@@ -83,11 +79,8 @@ function bindPolicy(service: Pick<PolicyService, 'bind'>): Route {
       },
       201: { description: 'The binding.', schema: BindingBody },
     },
-    run: async (call) =>
-      mapCommitted(
-        await service.bind(call, parsePolicyId(call.params.id ?? ''), readBindingInput(call.body)),
-        ({ binding, created }) => ({ status: created ? 201 : 200, body: bindingBody(binding) }),
-      ),
+    run: async (call) => service.bind(call, parsePolicyId(call.params.id ?? ''), readBindingInput(call.body)),
+    reply: ({ binding, created }) => ({ status: created ? 201 : 200, body: bindingBody(binding) }),
   });
 }
 

@@ -1,5 +1,5 @@
 import { ApiError } from '../contract/errors.ts';
-import { changeRoute, mapCommitted, type Reply, type Route, readRoute } from '../contract/route.ts';
+import { changeRoute, type Reply, type Route, readRoute } from '../contract/route.ts';
 import { NoQuery } from '../contract/schemas.ts';
 import { isoMillis } from '../lib/clock.ts';
 import { expectedVersion, versionNumber } from './preconditions.ts';
@@ -76,17 +76,17 @@ export function secretsRoutes(service: SecretsService): readonly Route[] {
     },
     run: async (call) => {
       const { data, metadata, options } = call.body;
-      const outcome = await service.write(call, call.secretPath(), data, {
+      return service.write(call, call.secretPath(), data, {
         secretType: parseSecretType(call.body.secret_type),
         metadata: metadata ?? {},
         expected: expectedVersion(call.ifMatch, call.ifNoneMatch, options?.cas),
       });
-      return mapCommitted(outcome, (written) => ({
-        status: written.created ? 201 : 200,
-        headers: etag(written),
-        body: { ...describe(written), created: written.created },
-      }));
     },
+    reply: (written) => ({
+      status: written.created ? 201 : 200,
+      headers: etag(written),
+      body: { ...describe(written), created: written.created },
+    }),
   });
 
   return [read, write];

@@ -40,7 +40,7 @@ async function run(asked: GuardedRoute, claims: Record<string, unknown>, body: u
     draft: systemDraft(house.clock, { action: asked.action, tenantId: tenant.tenantId }),
   } as unknown as Call<unknown, unknown>;
   if (asked.effect === 'read') return asked.run(call);
-  return (await asked.run(call)).value;
+  return asked.reply((await asked.run(call)).value, call);
 }
 
 function matchesSchema(asked: GuardedRoute, reply: Reply): void {

@@ -45,7 +45,8 @@ const [create, read, bind] = policyRoutes(service) as [ChangeRoute, ReadRoute, C
 
 async function send(route: ChangeRoute, body: unknown, id = ID): Promise<Reply> {
   asked = [];
-  return (await route.run({ body, params: { id }, query: {} } as never)).value;
+  const call = { body, params: { id }, query: {} } as never;
+  return route.reply((await route.run(call)).value, call);
 }
 
 /** Fields that the validator refuses. */

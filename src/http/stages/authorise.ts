@@ -1,8 +1,9 @@
 import type { DecisionRecord } from '../../contract/audit.ts';
 import { ApiError } from '../../contract/errors.ts';
-import type { Epochs } from '../../contract/permissions.ts';
+import type { SecretPath } from '../../contract/names.ts';
+import type { Epochs, Permission, RuleKind } from '../../contract/permissions.ts';
 import { holdsRole, type Principal, type Role } from '../../contract/principal.ts';
-import type { Authority, Standing } from '../../contract/route.ts';
+import type { Authority, Judge, Standing } from '../../contract/route.ts';
 import type { IdentityService } from '../../identity/service.ts';
 import { isoMillis } from '../../lib/clock.ts';
 import type { Access, PolicyService } from '../../policy/service.ts';
@@ -21,10 +22,12 @@ interface Judgement {
   readonly decision: Pick<DecisionRecord, 'decidedBy' | 'reason'>;
 }
 
-function byRule(access: Access, authority: Extract<Authority, { type: 'policy' }>, exchange: Parsed): Judgement {
-  const { kind, permission } = authority;
+const EACH_PATH = { decidedBy: null, reason: 'each_path' };
+
+type PathKind = Exclude<RuleKind, 'sys'>;
+
+function byRule(access: Access, kind: PathKind, path: SecretPath | null, permission: Permission): Judgement {
   // A route under a policy names a path: without one nothing can be allowed.
-  const path = exchange.secretPath;
   const decision = path === null ? null : access.decide(kind, path, permission);
   return {
     allowed: decision?.allowed ?? false,
@@ -51,9 +54,11 @@ async function judge(access: Access, exchange: Parsed, roles: Authorised['roles'
   const { authority } = exchange.route;
   switch (authority.type) {
     case 'policy':
-      return byRule(access, authority, exchange);
+      return byRule(access, authority.kind, exchange.secretPath, authority.permission);
     case 'role':
       return byRole(access, authority, await roles());
+    case 'each_path':
+      return { allowed: true, kind: authority.kind, permission: authority.permission, decision: EACH_PATH };
     case 'self':
       return { allowed: true, kind: null, permission: null, decision: { decidedBy: null, reason: 'own_facts' } };
   }
@@ -71,6 +76,10 @@ function record(judgement: Judgement, epochs: Epochs, principal: Principal): Dec
     scopes: [...principal.scopes],
     mfaVerifiedAt: principal.mfaVerifiedAt === null ? null : isoMillis(principal.mfaVerifiedAt),
   };
+}
+
+function accessDenied(decisionId: string): ApiError {
+  return new ApiError('access_denied', { details: { decision_id: decisionId } });
 }
 
 /** Refused with the judgement that the audit entry records. */
@@ -120,10 +129,20 @@ export async function authorise(exchange: Parsed, { policies, identity }: Author
       draft = { ...exchange.draft, decision: await admit(access) };
     },
   };
+  const judgeMore: Judge = {
+    path: (kind, path, permission) => {
+      const judgement = byRule(access, kind, path, permission);
+      const decision = record(judgement, access.epochs, principal);
+      const error = accessDenied(exchange.draft.id);
+      return judgement.allowed ? { allowed: true, decision } : { allowed: false, decision, error };
+    },
+    reach: (kind, permission) => access.reach(kind, permission),
+  };
   return {
     ...exchange,
     roles,
     standing,
+    judge: judgeMore,
     // Of the decision that counted: one made again replaces the one before.
     get draft() {
       return draft;

@@ -5,7 +5,7 @@ import { UnstorableText } from '../../postgres/database.ts';
 import type { Authorised, Executed } from '../exchange.ts';
 
 function callOf(exchange: Authorised): Call<unknown, unknown> {
-  const { principal, tenant, query, body, ifMatch, ifNoneMatch, standing, roles, match } = exchange;
+  const { principal, tenant, query, body, ifMatch, ifNoneMatch, standing, judge, roles, match } = exchange;
   const secretPath = () => {
     if (exchange.secretPath === null) throw new Error(`${exchange.route.path} has no {path}`);
     return exchange.secretPath;
@@ -21,6 +21,7 @@ function callOf(exchange: Authorised): Call<unknown, unknown> {
     ifMatch,
     ifNoneMatch,
     standing,
+    judge,
     // Read when the entry is made: until then the decision may be made again.
     get draft() {
       return exchange.draft;
@@ -35,10 +36,12 @@ function callOf(exchange: Authorised): Call<unknown, unknown> {
 export async function execute(exchange: Authorised, audit: AuditService): Promise<Executed> {
   const { route } = exchange;
   try {
-    if (route.effect === 'change') return { ...exchange, reply: (await route.run(callOf(exchange))).value };
-    const reply = await route.run(callOf(exchange));
-    const { facts } = reply;
-    await audit.record(exchange.draft, { success: true, ...(facts === undefined ? {} : { facts }) });
+    const call = callOf(exchange);
+    if (route.effect === 'change') return { ...exchange, reply: route.reply((await route.run(call)).value, call) };
+    const reply = await route.run(call);
+    const { facts, parts } = reply;
+    if (parts !== undefined) await audit.recordParts(exchange.draft, parts);
+    else await audit.record(exchange.draft, { success: true, ...(facts === undefined ? {} : { facts }) });
     return { ...exchange, reply };
   } catch (error) {
     if (!(error instanceof UnstorableText)) throw error;
