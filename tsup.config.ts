@@ -1,27 +1,33 @@
 import { defineConfig } from 'tsup';
+import { commonJsPlugin } from './scripts/build/commonjs-plugin.ts';
+import { pkcs11Plugin } from './scripts/build/pkcs11-plugin.ts';
 
-// The bundle is CommonJS, since the single executable can load nothing else. Everything is inside, so `dist/` runs
-// without `node_modules/`.
+// Everything is inside, so `dist/` runs without `node_modules/`. Whatever is loaded by `import()` is a file of its own:
+// a start reads what it uses, and not the clients of services that it will never call.
 export default defineConfig({
   entry: { main: 'bin/scaivault.ts' },
   outDir: 'dist/assets',
-  format: ['cjs'],
+  format: ['esm'],
+  splitting: true,
+  plugins: [commonJsPlugin],
   outExtension: () => ({ js: '.js' }),
   target: 'node24',
   platform: 'node',
   noExternal: [/.*/],
-  // The one dependency that may be missing: it holds a native addon, which is loaded when a PKCS#11 seal is configured.
-  external: ['pkcs11js'],
-  // `import()` becomes a deferred `require` of a wrapped module, so a command still loads only what it uses.
-  splitting: false,
+  esbuildPlugins: [pkcs11Plugin],
+  // Packages count as what they are called, also where `node_modules/` is a link to somewhere else.
+  esbuildOptions: (options) => {
+    options.preserveSymlinks = true;
+  },
   // tsup would strip `node:` and break built-ins that exist under that name only, and its shims break `import.meta`.
   removeNodeProtocol: false,
   shims: false,
+  // Names stay, for the stack of a defect.
   minify: false,
   keepNames: true,
   metafile: true,
   silent: true,
-  // The directive must come first, or the bundle of strict modules would run in sloppy mode.
+  // Strict, as modules are; the directive must come first.
   banner: { js: "'use strict';\nconst importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   define: {
     SCAIVAULT_BUNDLED: 'true',

@@ -1,66 +1,60 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { readEnvironment } from '../src/config/environment.ts';
 import { loadConfig } from '../src/config/load.ts';
-import { EXIT, type ExitCode } from '../src/contract/exit-codes.ts';
-import { migrationsDirectory } from '../src/lib/assets.ts';
-import { VERSION } from '../src/lib/version.ts';
-import type { MigrationProgress, MigrationSession } from '../src/postgres/migrate.ts';
+import { EXIT } from '../src/contract/exit-codes.ts';
+import type { MigrationSession } from '../src/postgres/migration-session.ts';
 import { addVariableFlags, variableFlags } from './flags.ts';
+import type { MigrateReport } from './migrate-reports.ts';
 import { jsonEnvelope, jsonLine, type Output, processOutput, withConfigErrors } from './output.ts';
-import { refusalOf, reportRefusal } from './refusals.ts';
+import { CommandRefused, refusalOf, reportRefusal } from './refusals.ts';
 
 const FLAGS = ['DATABASE_URL'] as const;
 const HELP = `
 Uses DATABASE_MIGRATE_URL where it is set, else DATABASE_URL. Safe to start twice: one waits, then finds nothing to do.
 
+  --status   asks the database, and says what is pending
+  --plan     the same, and shows the SQL with the tables it locks, found out by reading it
+  --dry-run  runs it in one transaction and rolls that back; its locks are real for as long as it takes
+
 Exit codes:
   0   the schema is what this release needs
-  69  PostgreSQL cannot be reached
-  75  --status, --dry-run: migrations are pending; otherwise: a table was locked by others for too long
-  78  the database is ahead of this release, or the configuration is wrong
+  69  PostgreSQL cannot be reached, or stopped answering
+  75  --status, --plan, --dry-run: migrations are pending; otherwise: a table was locked by others for too long
+  78  the database is ahead of this release, the role cannot be a serving one, or the configuration is wrong
 
 Examples:
   scaivault migrate
   scaivault migrate --status
-  scaivault migrate --dry-run --json
+  scaivault migrate --plan > review.txt
+  scaivault migrate --app-role scaivault_app
   scaivault migrate --database-url postgresql://scaivault@db:5432/scaivault`;
 
 interface Options {
   readonly status?: boolean;
+  readonly plan?: boolean;
   readonly dryRun?: boolean;
+  readonly appRole?: string;
   readonly json?: boolean;
 }
 
-interface Report {
-  readonly exitCode: ExitCode;
-  readonly applied: readonly string[];
-  readonly pending: readonly string[];
-  readonly text: string;
+async function report(session: MigrationSession, options: Options, output: Output): Promise<MigrateReport> {
+  const reports = await import('./migrate-reports.ts');
+  if (options.status) return reports.status(session);
+  if (options.plan) return reports.plan(session, options.appRole ?? null);
+  if (options.dryRun) return reports.dryRun(session, output);
+  return reports.apply(session, options.appRole ?? null, output);
 }
 
-async function inspect(session: MigrationSession): Promise<Report> {
-  const { inspectSchema, schemaRefusal } = await import('../src/postgres/migrate.ts');
-  const schema = await inspectSchema(session, migrationsDirectory());
-  const pending = schema.state === 'behind' ? schema.pending.map((migration) => migration.folder) : [];
-  const refusal = schemaRefusal(schema, VERSION);
-  if (refusal !== null) throw refusal;
-  const text =
-    pending.length === 0
-      ? `Current: ${schema.applied} migrations applied, none pending.`
-      : `Behind: ${schema.applied} applied, ${pending.length} pending:\n${pending.map((name) => `  ${name}`).join('\n')}`;
-  return { exitCode: pending.length === 0 ? EXIT.DONE : EXIT.TRY_AGAIN, applied: [], pending, text };
+/** One way of looking at a time; and a name is a name. */
+function refuseContradictions({ status, plan, dryRun, appRole }: Options): void {
+  const given = [status && '--status', plan && '--plan', dryRun && '--dry-run'].filter((flag) => flag);
+  const both = given.length > 1 ? given : appRole !== undefined && (status || dryRun) ? [...given, '--app-role'] : [];
+  if (both.length > 0) throw usage(`${both.join(' and ')} cannot be given together`);
+  if (appRole === '') throw usage('--app-role needs the name of a role');
 }
 
-async function apply(session: MigrationSession, output: Output): Promise<Report> {
-  const { migrate } = await import('../src/postgres/migrate.ts');
-  const progress: MigrationProgress = {
-    waiting: (seconds) => output.err(`waiting for another migrator, ${seconds} s so far\n`),
-    applying: (migration) => output.err(`applying ${migration.folder}\n`),
-  };
-  const { applied } = await migrate(session, migrationsDirectory(), VERSION, progress);
-  const names = applied.map((migration) => migration.folder);
-  const text = names.length === 0 ? 'Nothing to do: the schema is current.' : `Applied ${names.join(', ')}.`;
-  return { exitCode: EXIT.DONE, applied: names, pending: [], text };
+function usage(message: string): CommandRefused {
+  return new CommandRefused({ exit: EXIT.USAGE, code: 'usage', message, hint: 'scaivault migrate --help shows how.' });
 }
 
 /** `scaivault migrate`: brings the schema to what this release needs, or says how it stands. */
@@ -68,26 +62,25 @@ export function migrateCommand(output: Output = processOutput()): Command {
   const command = new Command('migrate')
     .description('Bring the database schema to what this release needs')
     .option('--status', 'only say whether migrations are pending')
-    .option('--dry-run', 'only list what would be applied')
+    .option('--plan', 'only show what would be applied')
+    .option('--dry-run', 'apply in a transaction and roll it back')
+    .addOption(new Option('--app-role <name>', 'give this role what the server needs, now and with every migration'))
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP);
   addVariableFlags(command, FLAGS);
-  return command.action(async ({ status = false, dryRun = false, json = false }: Options) => {
+  return command.action(async (options: Options) => {
+    const { json = false } = options;
     const startedMs = output.nowMs();
     await withConfigErrors(output, json, async () => {
-      const config = loadConfig('migrate', readEnvironment(), variableFlags(command, FLAGS));
       try {
+        refuseContradictions(options);
+        const config = loadConfig('migrate', readEnvironment(), variableFlags(command, FLAGS));
         const { openMigrationSession } = await import('../src/postgres/session.ts');
         const session = await openMigrationSession(config.DATABASE_MIGRATE_URL ?? config.DATABASE_URL);
-        const report = await (status || dryRun ? inspect(session) : apply(session, output)).finally(() =>
-          session.close(),
-        );
-        const { exitCode, applied, pending } = report;
-        if (json) {
-          const envelope = jsonEnvelope({ command: 'migrate', startedMs, endedMs: output.nowMs(), exitCode });
-          output.out(jsonLine({ ...envelope, applied, pending }));
-        } else output.out(`${report.text}\n`);
-        output.exit(exitCode);
+        const done = await report(session, options, output).finally(() => session.close());
+        for (const warning of done.warnings) output.err(`Warning: ${warning}\n`);
+        output.out(json ? jsonLine(document(done, startedMs, output.nowMs())) : `${done.text}\n`);
+        output.exit(done.exitCode);
       } catch (error) {
         const refusal = refusalOf(error);
         if (refusal === null) throw error;
@@ -95,4 +88,10 @@ export function migrateCommand(output: Output = processOutput()): Command {
       }
     });
   });
+}
+
+function document({ exitCode, applied, pending, warnings, more }: MigrateReport, startedMs: number, endedMs: number) {
+  const warned = warnings.length > 0;
+  const envelope = jsonEnvelope({ command: 'migrate', startedMs, endedMs, exitCode, warnings: warned });
+  return { ...envelope, applied, pending, ...(warned ? { warnings } : {}), ...more };
 }

@@ -31,6 +31,7 @@ interface KnownRefusal {
 }
 const KNOWN: Readonly<Record<string, KnownRefusal>> = {
   AddressUnusable: { exit: EXIT.UNAVAILABLE, code: 'address_unusable', hint: '' },
+  AppRoleRefused: { exit: EXIT.CONFIGURATION, code: 'app_role_refused', hint: '' },
   DatabaseRefused: {
     exit: EXIT.CONFIGURATION,
     code: 'database_refused',
@@ -54,12 +55,19 @@ const KNOWN: Readonly<Record<string, KnownRefusal>> = {
   KmsError: { exit: EXIT.CONFIGURATION, code: 'kms', hint: '' },
   MigrationAwaited: { exit: EXIT.TRY_AGAIN, code: 'migration_awaited', hint: '' },
   MigrationBlocked: { exit: EXIT.TRY_AGAIN, code: 'migration_blocked', hint: '' },
+  PrivilegeMissing: {
+    exit: EXIT.CONFIGURATION,
+    code: 'privilege_missing',
+    about: 'PostgreSQL does not let this user do what is needed',
+    hint: 'Migrations need the owner of the schema (DATABASE_MIGRATE_URL); the serving role gets its rights from: scaivault migrate --app-role NAME',
+  },
   SchemaRefused: { exit: EXIT.CONFIGURATION, code: 'schema_refused', hint: '' },
   TenantElsewhere: {
     exit: EXIT.CONFIGURATION,
     code: 'tenant_elsewhere',
     hint: 'Correct DEFAULT_PARTNER_ID, or name another tenant.',
   },
+  TransactionPooling: { exit: EXIT.CONFIGURATION, code: 'transaction_pooling', hint: '' },
 };
 
 /** @returns null for what is a defect rather than a refusal */

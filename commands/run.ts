@@ -3,20 +3,10 @@ import { readEnvironment } from '../src/config/environment.ts';
 import { EXIT } from '../src/contract/exit-codes.ts';
 import { VERSION } from '../src/lib/version.ts';
 import { failure, jsonLine, type Output, processOutput } from './output.ts';
+import { watchStreams } from './streams.ts';
 
 const REPORT = `This is a defect of ScaiVault ${VERSION}. Please report it with the line above and what you did.`;
 const WHERE = 'LOG_LEVEL=debug shows where it happened.';
-
-/** A reader that went away (`scaivault config | head -1`) is no defect; a full disk is told. */
-function watchStreams(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') return;
-      if (stream === process.stdout) process.stderr.write(`scaivault: cannot write its output: ${error.message}\n`);
-      process.exit(EXIT.FAILED);
-    });
-  }
-}
 
 /** Whether the command promised one document on stdout, which then comes also when the command fails. */
 function promisedJson(program: Command): boolean {

@@ -32,14 +32,14 @@ function refuseProduction(env: Environment): void {
   });
 }
 
-function refuseOutside(host: string): void {
+function refuseOutside(host: string, hint: string): void {
   const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
   if (loopback) return;
   throw new CommandRefused({
     exit: EXIT.USAGE,
     code: 'usage',
     message: `--dev listens on loopback only, not on ${host}`,
-    hint: `Try --bind ${LOOPBACK}.`,
+    hint,
   });
 }
 
@@ -105,7 +105,9 @@ export async function serveDevelopment(
 ): Promise<void> {
   refuseProduction(env);
   const config = loadConfig('dev', { ...env, BIND_ADDRESS: env.BIND_ADDRESS || LOOPBACK }, flags);
-  refuseOutside(config.BIND_ADDRESS.host);
+  refuseOutside(config.BIND_ADDRESS.host, `Try --bind ${LOOPBACK}.`);
+  const { METRICS_BIND_ADDRESS: metrics } = config;
+  if (metrics !== undefined) refuseOutside(metrics.host, 'Try --metrics-bind-address 127.0.0.1:9464, or leave it out.');
   const ephemeral = options.ephemeral === true;
   const directory = await openDevDirectory(options.data, ephemeral);
   // However the process ends, short of SIGKILL; a signal may end it before anything is ready.

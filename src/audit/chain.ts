@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash as digest, randomBytes } from 'node:crypto';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import type { AuditEntry } from './entry.ts';
 
@@ -44,19 +44,20 @@ const HASHED = [
   'instance_id',
 ] as const satisfies readonly (keyof AuditEntry)[];
 
+function sha256(parts: readonly Buffer[]): Buffer {
+  return digest('sha256', Buffer.concat(parts), 'buffer');
+}
+
 /** `SHA-256(0x00 || salt || canonical entry)`; the salt keeps foreign rows unguessable from bare hashes (spec 12). */
 export function leafHash(salt: Buffer, entry: AuditEntry, chainId: string, seq: number): Buffer {
   const fields = HASHED.map((name) => entry[name]);
-  return createHash('sha256')
-    .update(LEAF)
-    .update(salt)
-    .update(canonicalJson([...fields, chainId, seq]))
-    .digest();
+  const canonical = Buffer.from(canonicalJson([...fields, chainId, seq]), 'utf8');
+  return sha256([LEAF, salt, canonical]);
 }
 
 /** `SHA-256(0x01 || prev_hash || leaf_hash)` */
 export function linkHash(prevHash: Buffer, leaf: Buffer): Buffer {
-  return createHash('sha256').update(LINK).update(prevHash).update(leaf).digest();
+  return sha256([LINK, prevHash, leaf]);
 }
 
 /** Puts entries behind a head, in order. */

@@ -54,6 +54,7 @@ function decisionColumn(decision: AuditDraft['decision']): AuditEntry['decision'
             rule_index: decision.decidedBy.ruleIndex,
           },
     reason: decision.reason,
+    ...(decision.failedCondition == null ? {} : { failed_condition: decision.failedCondition }),
     subject: {
       kind: decision.subject.kind,
       issuer: storable(decision.subject.issuer),

@@ -4,6 +4,15 @@ interface Waiting<T> {
   readonly reject: (error: unknown) => void;
 }
 
+export interface GroupCommitOptions<T> {
+  /** How much is committed together at most; an item that weighs more is committed alone. */
+  readonly maxBatch: number;
+  /** What an item counts for; 1 unless told. */
+  readonly weightOf?: (item: T) => number;
+  /** Whether an error may come from one item of the batch, so that the others are worth another try. */
+  readonly concernsOne: (error: unknown) => boolean;
+}
+
 /**
  * Collects items of concurrent callers and commits them together: one batch in flight, the next one gathers meanwhile,
  * and each caller waits for its own. An item that cannot be committed fails alone.
@@ -11,17 +20,18 @@ interface Waiting<T> {
 export class GroupCommit<T> {
   readonly #commit: (items: readonly T[]) => Promise<void>;
   readonly #maxBatch: number;
+  readonly #weightOf: (item: T) => number;
   readonly #concernsOne: (error: unknown) => boolean;
   #gathering: Waiting<T>[] = [];
   #inFlight: Promise<void> | null = null;
 
-  /** @param concernsOne whether an error may come from one item of the batch, so that the others are worth another try */
   constructor(
     commit: (items: readonly T[]) => Promise<void>,
-    { maxBatch, concernsOne }: { readonly maxBatch: number; readonly concernsOne: (error: unknown) => boolean },
+    { maxBatch, weightOf = () => 1, concernsOne }: GroupCommitOptions<T>,
   ) {
     this.#commit = commit;
     this.#maxBatch = maxBatch;
+    this.#weightOf = weightOf;
     this.#concernsOne = concernsOne;
   }
 
@@ -41,8 +51,17 @@ export class GroupCommit<T> {
   async #run(): Promise<void> {
     // Callers of the same turn of the event loop join the first batch.
     await Promise.resolve();
-    while (this.#gathering.length > 0) await this.#settle(this.#gathering.splice(0, this.#maxBatch));
+    while (this.#gathering.length > 0) await this.#settle(this.#nextBatch());
     this.#inFlight = null;
+  }
+
+  #nextBatch(): readonly Waiting<T>[] {
+    let weight = 0;
+    const end = this.#gathering.findIndex(({ item }) => {
+      weight += this.#weightOf(item);
+      return weight > this.#maxBatch;
+    });
+    return this.#gathering.splice(0, end < 0 ? this.#gathering.length : Math.max(1, end));
   }
 
   async #settle(batch: readonly Waiting<T>[]): Promise<void> {

@@ -15,10 +15,13 @@ import {
 } from '../postgres/database.ts';
 import { isSerializationFailure } from '../postgres/failures.ts';
 import type { ChainedEntry } from './chain.ts';
+import { type Companion, Companions } from './companion.ts';
 import { finishEntry } from './entry.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Lane } from './lane.ts';
 import { ensurePartitions, entryExists, insertEntries } from './repository.ts';
+
+export type { Companion } from './companion.ts';
 
 /** Where every module leaves its trace. No value leaves and no change stays without its row (spec 00). */
 export interface AuditService {
@@ -36,10 +39,24 @@ export interface AuditService {
     draft: AuditDraft,
     work: (tx: Transaction) => Promise<{ readonly value: T; readonly facts?: AuditFacts }>,
   ): Promise<Committed<T>>;
+  /**
+   * Lets `run` run: the change that it commits under the draft of this id takes the companion into its transaction, also
+   * when it is tried again.
+   * @throws what `run` throws, which may be what the companion threw
+   */
+  accompany<T>(draftId: string, companion: Companion, run: () => Promise<T>): Promise<T>;
   /** Makes partitions ahead, so that no entry falls into the default one. */
   ensurePartitions(): Promise<void>;
   /** Stores what is still waiting. */
   flush(): Promise<void>;
+}
+
+/** Gets what is worth measuring about reads and denials. */
+export interface AuditMeter {
+  /** Entries that were stored together. */
+  stored(entries: number): void;
+  /** Seconds that one caller waited for its entries. */
+  waited(seconds: number): void;
 }
 
 export interface AuditSettings {
@@ -48,6 +65,18 @@ export interface AuditSettings {
   /** Host name and start ULID of this process. */
   readonly instanceId: string;
   readonly writeLanes: number;
+  readonly meter?: AuditMeter;
+}
+
+interface NewEntry {
+  readonly draft: AuditDraft;
+  readonly result: AuditResult;
+}
+
+/** What one caller waits for, and since when. */
+interface Waiting {
+  readonly entries: readonly NewEntry[];
+  readonly since: number;
 }
 
 const MAX_BATCH = 500;
@@ -98,27 +127,37 @@ function outcome<T>(work: Promise<T>): Promise<T> {
 }
 
 /** The audit log of one process: one lane for reads and denials, a few for changes. */
-export function createAuditService({ db, clock, instanceId, writeLanes }: AuditSettings): AuditService {
+export function createAuditService({ db, clock, instanceId, writeLanes, meter }: AuditSettings): AuditService {
   const lookUp = (row: ChainedEntry) => entryExists(db, row);
   const readLane = new Lane(`${instanceId}/r`, lookUp);
   const lanes = Array.from({ length: writeLanes }, (_, index) => new Lane(`${instanceId}/w${index}`, lookUp));
   const shortestLane = () => lanes.reduce((best, lane) => (lane.waiting < best.waiting ? lane : best));
 
-  const reads = new GroupCommit<readonly { draft: AuditDraft; result: AuditResult }[]>(
-    (items) =>
-      readLane.append(
-        () => {
-          const now = clock.nowMicros();
-          return items.flat().map(({ draft, result }) => finishEntry(draft, result, instanceId, now));
-        },
-        (rows) => insertEntries(db, rows),
-      ),
-    { maxBatch: MAX_BATCH, concernsOne: isAboutContent },
-  );
+  const reads = new GroupCommit<Waiting>(storeReads, {
+    maxBatch: MAX_BATCH,
+    weightOf: ({ entries }) => entries.length,
+    concernsOne: isAboutContent,
+  });
+  const companions = new Companions();
 
-  function record(entries: readonly { draft: AuditDraft; result: AuditResult }[]): Promise<void> {
+  async function storeReads(items: readonly Waiting[]): Promise<void> {
+    const entries = items.flatMap((item) => item.entries);
+    await readLane.append(
+      () => {
+        const now = clock.nowMicros();
+        return entries.map(({ draft, result }) => finishEntry(draft, result, instanceId, now));
+      },
+      (rows) => insertEntries(db, rows),
+    );
+    if (meter === undefined) return;
+    const now = performance.now();
+    meter.stored(entries.length);
+    for (const { since } of items) meter.waited((now - since) / 1000);
+  }
+
+  function record(entries: readonly NewEntry[]): Promise<void> {
     return outcome(
-      reads.add(entries).catch((error: unknown) => {
+      reads.add({ entries, since: performance.now() }).catch((error: unknown) => {
         throw unstored(error);
       }),
     );
@@ -128,8 +167,11 @@ export function createAuditService({ db, clock, instanceId, writeLanes }: AuditS
     draft: AuditDraft,
     work: (tx: Transaction) => Promise<{ readonly value: T; readonly facts?: AuditFacts }>,
   ): Promise<Committed<T>> {
+    const companion = companions.join(draft.id);
     const committed = db.transaction(async (tx) => {
+      if (companion !== undefined) await companion.begin(tx);
       const { value, facts } = await work(tx);
+      if (companion !== undefined) await companion.end(tx, value);
       const lane = shortestLane();
       await lane.append(
         () => [
@@ -165,12 +207,13 @@ export function createAuditService({ db, clock, instanceId, writeLanes }: AuditS
     record: (draft, result) => record([{ draft, result }]),
     recordParts: (draft, parts) =>
       record(
-        parts.map(({ result, decision }) => ({
-          draft: { ...draft, id: newId('log'), decision: decision ?? draft.decision },
+        parts.map(({ id = newId('log'), result, decision = draft.decision }) => ({
+          draft: { ...draft, id, decision },
           result,
         })),
       ),
     commit,
+    accompany: (draftId, companion, run) => companions.during(draftId, companion, run),
     ensurePartitions: () => ensurePartitions(db, PARTITIONS_AHEAD),
     flush: () => reads.flush(),
   };

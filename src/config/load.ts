@@ -7,6 +7,7 @@ import type { RateLimit } from './kinds/rates.ts';
 import type { Source } from './origin.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import { releaseProblems, releaseWarnings } from './release.ts';
+import { runtimeProblems, runtimeWarnings } from './runtime.ts';
 import { readSettings, type Setting, type Settings } from './settings.ts';
 import { unknownVariables } from './unknown.ts';
 import type { CommandName } from './variable.ts';
@@ -15,6 +16,8 @@ import { type SettingsFor, VARIABLE_NAMES, type VariableName } from './variables
 interface Derived {
   /** All categories; every one is `off` with `RATE_LIMIT_ENABLED=false`. */
   readonly RATE_LIMITS: Readonly<Record<RateCategory, RateLimit>>;
+  /** Of whole tenants; off with the others. */
+  readonly RATE_CEILINGS: Readonly<Record<RateCategory, RateLimit>>;
   /** Where each value came from. Null: unset. */
   readonly sources: Readonly<Record<VariableName, Source | null>>;
   /** Sentences for the operator; printed or logged by the caller. */
@@ -41,19 +44,24 @@ export function examine(command: CommandName, env: Environment, flags: Flags = {
   const own = settings.all.map((setting) => setting.problem).filter((problem) => problem !== null);
   const between = [...releaseProblems(settings), ...crossProblems(command, settings)];
   const told = new Set(own.map((problem) => problem.variable));
-  const problems = [...own, ...between.filter((problem) => !told.has(problem.variable))];
-  problems.sort((a, b) => VARIABLE_NAMES.indexOf(a.variable) - VARIABLE_NAMES.indexOf(b.variable));
+  const ours = [...own, ...between.filter((problem) => !told.has(problem.variable))];
+  const place = ({ variable }: Problem) => (VARIABLE_NAMES as readonly string[]).indexOf(variable);
+  const problems = [...runtimeProblems(command, env), ...ours.sort((a, b) => place(a) - place(b))];
   const notes = settings.all.map((setting) => setting.warning).filter((warning) => warning !== null);
-  return { settings, problems, warnings: [...unknownVariables(env), ...notes, ...releaseWarnings(settings)] };
+  return {
+    settings,
+    problems,
+    warnings: [...runtimeWarnings(env), ...unknownVariables(env), ...notes, ...releaseWarnings(settings)],
+  };
 }
 
 function byName<T>(settings: Settings, pick: (setting: Setting) => T): Readonly<Record<VariableName, T>> {
   return Object.fromEntries(settings.all.map((setting) => [setting.name, pick(setting)])) as Record<VariableName, T>;
 }
 
-function rateLimits({ value }: Settings): Derived['RATE_LIMITS'] {
+function rateLimits({ value }: Settings, prefix: 'RATE_LIMIT_' | 'RATE_LIMIT_TENANT_'): Derived['RATE_LIMITS'] {
   const enabled = value('RATE_LIMIT_ENABLED') !== false;
-  const limits = RATE_CATEGORIES.map((category) => [category, enabled ? value(`RATE_LIMIT_${category}`) : 'off']);
+  const limits = RATE_CATEGORIES.map((category) => [category, enabled ? value(`${prefix}${category}`) : 'off']);
   return Object.fromEntries(limits) as Derived['RATE_LIMITS'];
 }
 
@@ -73,7 +81,8 @@ export function loadConfig<Command extends CommandName>(
   if (problems.length > 0) throw new ConfigError(problems);
   const config = {
     ...byName(settings, (setting) => setting.value),
-    RATE_LIMITS: rateLimits(settings),
+    RATE_LIMITS: rateLimits(settings, 'RATE_LIMIT_'),
+    RATE_CEILINGS: rateLimits(settings, 'RATE_LIMIT_TENANT_'),
     sources: byName(settings, (setting) => setting.source),
     warnings,
   };

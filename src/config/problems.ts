@@ -2,7 +2,8 @@ import { rowOf, type VariableName } from './variables.ts';
 
 /** One thing that is wrong. Never holds a value from outside: a password is easily pasted into the wrong variable. */
 export interface Problem {
-  readonly variable: VariableName;
+  /** One of ours, or of the runtime's (`runtime.ts`). */
+  readonly variable: string;
   /** The end of a sentence that begins with the variable's name. */
   readonly problem: string;
   /** A right value for the variable. */

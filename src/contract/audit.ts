@@ -18,6 +18,7 @@ export const ACTIONS = [
   'metadata_write',
   'policy_create',
   'policy_read',
+  'policy_test',
   'policy_update',
   'policy_delete',
   'policy_bind',
@@ -29,6 +30,7 @@ export const ACTIONS = [
   'role_change',
   'tenant_created',
   'bootstrap',
+  'metrics_read',
   'migrate',
   'process_start',
   'process_stop',
@@ -45,8 +47,10 @@ export interface DecisionRecord {
     readonly policyVersion: number;
     readonly ruleIndex: number;
   } | null;
-  /** A short stable word: `allowed_by_rule`, `allowed_by_role`, `denied_by_rule`, `no_matching_rule`, ... */
+  /** A short stable word: `allowed_by_rule`, `allowed_by_role`, `denied_by_rule`, `no_matching_rule`, `ip_not_allowed`, ... */
   readonly reason: string;
+  /** The condition that kept the rule from applying which would have allowed this. */
+  readonly failedCondition?: string | null;
   readonly subject: Subject;
   readonly groups: readonly string[];
   readonly scopes: readonly Scope[];
@@ -93,6 +97,8 @@ export type AuditResult =
 
 /** One of several entries of a request; each is stored under an id of its own. */
 export interface AuditPart {
+  /** Where the answer names it, as a denial does; made when it is stored where it is left out. */
+  readonly id?: string;
   readonly result: AuditResult;
   /** Why this part was allowed or not, where that differs from the request's own. */
   readonly decision?: DecisionRecord;

@@ -71,3 +71,9 @@ export function parsePolicyId(raw: string): PolicyId {
   if (!raw.startsWith('pol_') || !OWN_ID.test(raw)) throw new ApiError('policy_not_found');
   return raw as PolicyId;
 }
+
+/** @throws ApiError `binding_not_found`: an id of another form names nothing. */
+export function parseBindingId(raw: string): BindingId {
+  if (!raw.startsWith('bnd_') || !OWN_ID.test(raw)) throw new ApiError('binding_not_found');
+  return raw as BindingId;
+}

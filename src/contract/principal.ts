@@ -28,9 +28,17 @@ export interface Subject {
   readonly id: string;
 }
 
+// A request asks several times, about a subject that is the same object for the life of its token.
+const subjectKeys = new WeakMap<Subject, string>();
+
 /** A text that two subjects share only when they are the same one (fields are length-prefixed). */
 export function subjectKey(subject: Subject): string {
-  return [subject.kind, subject.issuer, subject.tenantId, subject.id].map((part) => `${part.length}:${part}`).join('');
+  const known = subjectKeys.get(subject);
+  if (known !== undefined) return known;
+  const { kind, issuer, tenantId, id } = subject;
+  const key = [kind, issuer, tenantId, id].map((part) => `${part.length}:${part}`).join('');
+  subjectKeys.set(subject, key);
+  return key;
 }
 
 /** The caller, as its verified token says. What it may do is decided per tenant, later in the pipeline. */

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox';
 import type { Action, AuditDraft, AuditFacts, AuditPart, DecisionRecord } from './audit.ts';
-import type { ApiError } from './errors.ts';
+import type { ApiError, ErrorDetails } from './errors.ts';
 import type { SecretPath } from './names.ts';
 import type { Epochs, Permission, Reach, RuleKind } from './permissions.ts';
 import type { Principal, Role, Tenant } from './principal.ts';
@@ -46,6 +46,8 @@ export type Authority =
       readonly type: 'role';
       readonly role: Role;
       readonly sys?: { readonly path: string; readonly permission: Permission };
+      /** Whether a request is about the caller alone, which needs neither. Its body fits the route's schema. */
+      readonly own?: (asked: { readonly principal: Principal; readonly body: unknown }) => boolean;
     }
   /**
    * Paths that are not in the target: of a batch, or whatever a list finds. The handler asks {@link Judge} about each
@@ -57,13 +59,19 @@ export type Authority =
 
 export interface Reply {
   readonly status: number;
-  /** Serialised as JSON; undefined for 204. */
+  /** Serialised as JSON; undefined: none. Bytes go out as they are, under the `Content-Type` of the headers. */
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Completes the audit entry of a read. A change has put its own entry into its transaction. */
   readonly facts?: AuditFacts;
   /** In place of the one entry of a read: one each, stored together. A batch has one a path. */
   readonly parts?: readonly AuditPart[];
+  /** It can change while its `ETag`, a version, stays: `If-None-Match` never makes it a 304. */
+  readonly changesUnderTag?: true;
+  /** How many of the route's {@link Units} were not needed after all; the caller gets them back. */
+  readonly unusedUnits?: number;
+  /** The types of the secrets whose values the body holds, one each; what is counted as reads of secrets. */
+  readonly valuesOf?: readonly string[];
 }
 
 declare const committed: unique symbol;
@@ -113,9 +121,20 @@ export interface Call<Query, Body> {
   readonly body: Body;
   readonly ifMatch: string | null;
   readonly ifNoneMatch: string | null;
+  /** Whether the caller has what goes by this entity tag. A read that answers with it becomes a `304` without a body. */
+  readonly knows: (etag: string) => boolean;
   readonly draft: AuditDraft;
   readonly standing: Standing;
   readonly judge: Judge;
+}
+
+/**
+ * Tokens of another category that a call takes beside the one of its own, together or not at all: a batch of reads
+ * takes one of BATCH_READ and as many of SECRETS_READ as it has paths. A call that fails gets them back.
+ */
+export interface Units<Body> {
+  readonly category: RateCategory;
+  count(body: Body): number;
 }
 
 interface Face {
@@ -137,6 +156,7 @@ export interface PublicRoute extends Face {
 
 interface Descriptor extends Face {
   readonly category: RateCategory | null;
+  readonly units?: Units<unknown>;
   readonly scope: Scope | null;
   readonly authority: Authority;
   readonly action: Action;
@@ -147,6 +167,8 @@ interface Descriptor extends Face {
 /** A read leaves its audit entry to the pipeline, which stores it before the answer. */
 export interface ReadRoute extends Descriptor {
   readonly effect: 'read';
+  /** An answer leaves no entry (spec 06 names the one such route); a refusal does. */
+  readonly audited?: false;
   run(call: Call<unknown, unknown>): Promise<Reply>;
 }
 
@@ -155,6 +177,11 @@ export interface ChangeRoute extends Descriptor {
   run(call: Call<unknown, unknown>): Promise<Committed<unknown>>;
   /** The answer to what `run` has committed. Apart from it, so that it can be kept in the same transaction. */
   reply(value: unknown, call: Call<unknown, unknown>): Reply;
+  /**
+   * For an answer that holds what nobody shall see twice: what names the result, in place of the answer, when the request
+   * is repeated under its `Idempotency-Key`. Never a value.
+   */
+  onceOnly?(value: unknown): ErrorDetails;
 }
 
 /** A route that needs a caller. */
@@ -165,9 +192,10 @@ type BodyOf<B extends TSchema | null> = B extends TSchema ? Static<B> : null;
 
 /** Ties the handler's types to the schemas that validate what it gets. */
 export function readRoute<Q extends TSchema, B extends TSchema | null>(
-  route: Omit<ReadRoute, 'effect' | 'run' | 'query' | 'body'> & {
+  route: Omit<ReadRoute, 'effect' | 'run' | 'query' | 'body' | 'units'> & {
     readonly query: Q;
     readonly body: B;
+    readonly units?: Units<BodyOf<B>>;
     readonly run: (call: Call<Static<Q>, BodyOf<B>>) => Promise<Reply>;
   },
 ): ReadRoute {
@@ -177,15 +205,18 @@ export function readRoute<Q extends TSchema, B extends TSchema | null>(
 
 /** As {@link readRoute}, for a change. `reply` gets the very value that the work in `AuditService.commit` returned. */
 export function changeRoute<Q extends TSchema, B extends TSchema | null, T>(
-  route: Omit<ChangeRoute, 'effect' | 'run' | 'reply' | 'query' | 'body'> & {
+  route: Omit<ChangeRoute, 'effect' | 'run' | 'reply' | 'onceOnly' | 'query' | 'body'> & {
     readonly query: Q;
     readonly body: B;
     readonly run: (call: Call<Static<Q>, BodyOf<B>>) => Promise<Committed<T>>;
     readonly reply: (value: T, call: Call<Static<Q>, BodyOf<B>>) => Reply;
+    readonly onceOnly?: (value: T) => ErrorDetails;
   },
 ): ChangeRoute {
+  const { onceOnly, ...rest } = route;
   return {
-    ...route,
+    ...rest,
+    ...(onceOnly === undefined ? {} : { onceOnly: (value) => onceOnly(value as T) }),
     effect: 'change',
     run: (call) => route.run(call as Call<Static<Q>, BodyOf<B>>),
     reply: (value, call) => route.reply(value as T, call as Call<Static<Q>, BodyOf<B>>),

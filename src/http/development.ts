@@ -69,7 +69,7 @@ export async function furnish(modules: Modules, issuer: DevIssuer): Promise<stri
   const { identity, policies, clock } = modules;
   const token = await issuer.mint();
   const { principal, tenant } = await ensureDevIdentity(identity, token);
-  const made = (await policies.access(principal, tenant)).epochs.policy - FIRST_EPOCH;
+  const made = (await policies.access(principal, tenant, null)).epochs.policy - FIRST_EPOCH;
   if (made >= CHANGES_OF_FURNISHING) return token;
   const asking = {
     principal,

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditDraft } from '../contract/audit.ts';
 import type { SecretPath } from '../contract/names.ts';
 import type { Principal, Role, Tenant } from '../contract/principal.ts';
-import type { GuardedRoute, Judge, Reply, Standing } from '../contract/route.ts';
+import type { GuardedRoute, Judge, RateCategory, Reply, Standing } from '../contract/route.ts';
 import type { TokenHolder } from '../identity/service.ts';
 import type { Limited as Bucket } from '../ratelimit/service.ts';
 import type { RequestTarget } from './request-target.ts';
@@ -43,6 +43,8 @@ export interface Tenanted extends Authenticated {
 export interface Limited extends Tenanted {
   /** Null where the category has no limit. */
   readonly bucket: Bucket | null;
+  /** What was taken by the route's `units`; null until then, and where it has none. */
+  readonly units: { readonly category: RateCategory; readonly n: number } | null;
 }
 
 export interface Parsed extends Limited {
@@ -51,6 +53,7 @@ export interface Parsed extends Limited {
   readonly body: unknown;
   readonly ifMatch: string | null;
   readonly ifNoneMatch: string | null;
+  readonly idempotencyKey: string | null;
 }
 
 export interface Authorised extends Parsed {
@@ -61,6 +64,8 @@ export interface Authorised extends Parsed {
 
 export interface Executed extends Authorised {
   readonly reply: Reply;
+  /** Whether the reply is that of an earlier request: nothing was done now. */
+  readonly replayed: boolean;
 }
 
 /** How far a request has come when it fails. */

@@ -1,5 +1,5 @@
 import { ApiError } from '../contract/errors.ts';
-import type { Rate } from '../ratelimit/buckets.ts';
+import { type Rate, takeOne } from '../ratelimit/buckets.ts';
 import { MemoryBuckets, type MemoryBucketsOptions } from '../ratelimit/memory-buckets.ts';
 import { networkOf, type SourceAddress } from './source-address.ts';
 
@@ -23,7 +23,8 @@ export class GuessLimit {
    */
   async judge(failure: unknown, source: SourceAddress): Promise<unknown> {
     if (this.#rate === 'off' || !(failure instanceof ApiError) || failure.status !== 401) return failure;
-    const { allowed, retryAfterMs } = await this.#buckets.take(networkOf(source.ip ?? source.peer), this.#rate, 1);
+    const network = networkOf(source.ip ?? source.peer);
+    const { allowed, retryAfterMs } = await takeOne(this.#buckets, network, this.#rate, 1);
     if (allowed) return failure;
     return new ApiError('rate_limited', {
       message: 'Too many tokens from your address were not valid. Wait for the seconds in Retry-After.',

@@ -7,11 +7,15 @@ import { newId } from '../lib/ids.ts';
 import { errorBody } from './respond.ts';
 import type { TlsSettings } from './tls.ts';
 
+const FLAGS = { BIND_ADDRESS: '--bind', METRICS_BIND_ADDRESS: '--metrics-bind-address' } as const;
+
 export interface ListenerSettings {
   readonly host: string;
   readonly port: number;
   readonly maxConnections: number;
   readonly tls: TlsSettings | null;
+  /** What names the address, for whoever has to choose another one; `BIND_ADDRESS` unless told. */
+  readonly variable?: keyof typeof FLAGS;
 }
 
 export interface Listener {
@@ -25,7 +29,12 @@ export interface Listener {
 /** The port is taken by somebody else, or may not be used by us. */
 export class AddressUnusable extends Error {
   override readonly name = 'AddressUnusable';
-  readonly hint = 'Choose another address with BIND_ADDRESS or --bind.';
+  readonly hint: string;
+
+  constructor(message: string, variable: keyof typeof FLAGS) {
+    super(message);
+    this.hint = `Choose another address with ${variable} or ${FLAGS[variable]}.`;
+  }
 }
 
 // Limits on what a stranger can hold open. Parsing is strict: Node refuses two Content-Lengths, TE with CL, bare LF and
@@ -85,14 +94,14 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   answerRaw(error.code === 'ERR_SSL_HTTP_REQUEST' ? plainSocket(socket) : socket, refusal);
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server, { host, port, variable = 'BIND_ADDRESS' }: ListenerSettings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE'
           ? 'is in use by another process'
           : `cannot be used (${error.code ?? error.message})`;
-      reject(new AddressUnusable(`${host}:${port} ${why}`));
+      reject(new AddressUnusable(`${host}:${port} ${why}`, variable));
     });
     server.listen({ host, port }, resolve);
   });
@@ -127,7 +136,7 @@ export async function openListener(
   // We are no proxy.
   server.on('connect', (_request, socket) => answerRaw(socket, MALFORMED));
   server.on('clientError', refuse);
-  await listen(server, settings.host, settings.port);
+  await listen(server, settings);
   const unwatch = tls?.watch(server) ?? (() => {});
 
   return {

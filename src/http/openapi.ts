@@ -2,6 +2,7 @@ import Type, { type TSchema } from 'typebox';
 import type { PublicRoute, Route } from '../contract/route.ts';
 import { ErrorBody } from '../contract/schemas.ts';
 import { VERSION } from '../lib/version.ts';
+import { IdempotencyKey, isRemembered } from './idempotency/key.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -19,7 +20,8 @@ function parameters(route: Route): readonly Document[] {
   if (route.effect === 'public') return inPath;
   const { properties = {} } = route.query as TSchema & { properties?: Record<string, TSchema> };
   const inQuery = Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
-  return [...inPath, ...inQuery];
+  const inHeader = isRemembered(route) ? [{ name: 'Idempotency-Key', in: 'header', schema: IdempotencyKey }] : [];
+  return [...inPath, ...inQuery, ...inHeader];
 }
 
 function authorityOf(route: Route): Document {

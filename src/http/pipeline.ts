@@ -8,6 +8,7 @@ import { type AuditService, OutcomeUnknown } from '../audit/service.ts';
 import type { AuditDraft } from '../contract/audit.ts';
 import type { ApiError } from '../contract/errors.ts';
 import { parseSecretPath, type SecretPath } from '../contract/names.ts';
+import { RefusedInParts } from '../contract/refusal.ts';
 import type { IdentityService } from '../identity/service.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { PolicyService } from '../policy/service.ts';
@@ -18,14 +19,16 @@ import { draftStranger, draftUnauthenticated } from './audit-draft.ts';
 import { hasBody } from './body.ts';
 import type { Authenticated, Guarded, Reached } from './exchange.ts';
 import { GuessLimit } from './guess-limit.ts';
+import type { Once } from './idempotency/once.ts';
 import { RefusalSample } from './refusal-sample.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import { answer, answerError, asApiError } from './respond.ts';
 import type { Router } from './router.ts';
 import type { TrustedProxies } from './source-address.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { authorise, Refused } from './stages/authorise.ts';
 import { execute } from './stages/execute.ts';
-import { limit, RateLimited } from './stages/limit.ts';
+import { limit, limitUnits, RateLimited, settle, settleFailed } from './stages/limit.ts';
 import { parse } from './stages/parse.ts';
 import { receive } from './stages/receive.ts';
 import { route } from './stages/route.ts';
@@ -38,6 +41,8 @@ export interface PipelineParts {
   readonly policies: PolicyService;
   readonly limiter: RateLimiter;
   readonly audit: AuditService;
+  readonly once: Once;
+  readonly metrics: RequestMetrics;
   readonly clock: Clock;
   readonly log: Log;
   readonly isTrusted: TrustedProxies;
@@ -52,13 +57,14 @@ const RATE_LIMITED_KEPT_PER_MINUTE = 1;
 const RATE_LIMITED_CALLERS = 10_000;
 
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { router, identity, policies, limiter, audit, clock, log } = parts;
+  const { router, identity, policies, limiter, audit, once, metrics, clock, log } = parts;
   const guesses = new GuessLimit(parts.authFailures);
   const unauthenticated = new RefusalSample(FAILED_AUTHENTICATIONS_KEPT_PER_MINUTE);
   const rateLimited = new LRUCache<string, RefusalSample>({ max: RATE_LIMITED_CALLERS });
 
   return async (request, response) => {
     const received = receive(request, response, clock, parts.isTrusted);
+    metrics.begun(received);
     let reached: Reached = received;
     const advance = <Next extends Reached>(next: Next): Next => {
       reached = next;
@@ -74,13 +80,16 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       const limited = advance(await limit(tenanted, limiter));
       const scoped = advance(scope(limited));
       const parsed = advance(await parse(scoped, parts.maxBodyBytes));
-      const authorised = advance(await authorise(parsed, { policies, identity }));
-      const executed = advance(await execute(authorised, audit));
-      answer(executed, executed.reply);
+      const counted = advance(await limitUnits(parsed, limiter));
+      const authorised = advance(await authorise(counted, { policies, identity }));
+      const executed = advance(await execute(authorised, { audit, once }));
+      const settled = advance(await settle(executed, limiter));
+      metrics.executed(settled);
+      answer(settled, settled.reply);
     } catch (error) {
       await fail(reached, error);
     } finally {
-      logRequest(reached);
+      end(reached);
     }
   };
 
@@ -93,7 +102,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       // A denial that cannot be recorded is not told: the caller learns that the log is unavailable.
       error = asApiError(unstored);
     }
+    metrics.refused(error);
     logFailure(reached, error, recorded);
+    await settleFailed(reached, error, limiter);
     const bucket = error instanceof RateLimited ? error.bucket : reached.bucket;
     // The rest of an unread body is not worth reading.
     if (hasBody(reached.request) && !reached.request.complete) reached.response.setHeader('Connection', 'close');
@@ -105,6 +116,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
    * @returns whether it left an entry
    */
   async function auditFailure(reached: Reached, error: ApiError): Promise<boolean> {
+    if (error instanceof RefusedInParts && reached.draft !== undefined) {
+      await audit.recordParts(reached.draft, error.parts);
+      return true;
+    }
     const draft = draftOfFailure(reached, error);
     if (draft !== null) await audit.record(draft, { success: false, errorCode: error.code });
     return draft !== null;
@@ -141,8 +156,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     return sample;
   }
 
-  function logRequest(reached: Reached): void {
+  function end(reached: Reached): void {
     const { method, requestId, response, match, principal, tenant: place, startedMicros } = reached;
+    const millis = (clock.nowMicros() - startedMicros) / 1000;
+    metrics.ended(reached, millis / 1000);
     log.debug(
       {
         request_id: requestId,
@@ -151,7 +168,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
         status: response.statusCode,
         identity_id: principal?.identityId ?? null,
         tenant_id: place?.tenantId ?? null,
-        duration_ms: (clock.nowMicros() - startedMicros) / 1000,
+        duration_ms: millis,
       },
       'request',
     );
@@ -183,6 +200,11 @@ function draftDenied(reached: Authenticated, draft: AuditDraft, error: ApiError)
     ...draft,
     secretPath,
     resource: secretPath === null ? draft.resource : null,
-    decision: error instanceof Refused ? error.decision : draft.decision,
+    decision: refusedBy(error)?.decision ?? draft.decision,
   };
+}
+
+/** The judgement behind a refusal, also where a use case has said more about it. */
+function refusedBy(error: ApiError): Refused | null {
+  return [error, error.cause].find((each) => each instanceof Refused) ?? null;
 }

@@ -1,7 +1,7 @@
 import type { ConfigFor } from '../config/load.ts';
 import { identitySettings } from '../identity/settings.ts';
 import type { Clock } from '../lib/clock.ts';
-import { openDatabase } from '../postgres/pool.ts';
+import { openCheckedDatabase } from '../postgres/pool.ts';
 import { openMigrationSession } from '../postgres/session.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { OutsideWorld, ServerSettings } from './parts.ts';
@@ -19,12 +19,21 @@ export function serverSettings(
   return {
     bind: config.BIND_ADDRESS,
     tls: certFile === undefined || keyFile === undefined ? null : tlsSettings({ certFile, keyFile }, log),
+    metricsBind: config.METRICS_BIND_ADDRESS ?? null,
+    metricsTenants: config.METRICS_TENANTS,
     baseUrl,
     trustedProxies: config.TRUSTED_PROXIES ?? [],
     maxConnections: config.MAX_CONNECTIONS,
     maxBodyBytes: config.MAX_BODY,
     rates: config.RATE_LIMITS,
+    ceilings: config.RATE_CEILINGS,
     authFailures: config.RATE_LIMIT_AUTH_FAILURES,
+    secrets: {
+      retentionMs: config.SECRET_RETENTION,
+      backupRetentionMs: config.BACKUP_RETENTION ?? null,
+      destroyProtection: config.DESTROY_PROTECTION,
+      maxValueBytes: config.MAX_BODY,
+    },
     auditWriteLanes: config.AUDIT_WRITE_LANES,
     migrateOnStart: config.MIGRATE_ON_START,
     acceptSchemaAhead: config.ACCEPT_SCHEMA_AHEAD,
@@ -42,7 +51,7 @@ export function productionWorld(config: ConfigFor<'serve'>, clock: Clock, log: L
     config.CA_BUNDLE_FILE === undefined ? undefined : readStartupFile('CA_BUNDLE_FILE', config.CA_BUNDLE_FILE);
   return {
     openDatabase: () =>
-      openDatabase({
+      openCheckedDatabase({
         url: config.DATABASE_URL,
         poolMax: config.DATABASE_POOL_MAX,
         statementTimeoutMs: config.DATABASE_STATEMENT_TIMEOUT,

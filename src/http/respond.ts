@@ -23,7 +23,7 @@ export function errorBody(code: ErrorCode, message: string, details: ErrorDetail
   return { error: { code, message, ...(details === undefined ? {} : { details }), request_id: requestId } };
 }
 
-/** Sends JSON, or nothing for `undefined`. Does nothing when the client is gone. */
+/** Sends JSON, bytes as they are, or nothing for `undefined`. Does nothing when the client is gone. */
 export function send(
   response: ServerResponse,
   status: number,
@@ -31,17 +31,19 @@ export function send(
   headers: Readonly<Record<string, string>>,
 ): void {
   if (response.headersSent || response.destroyed) return;
-  if (body === undefined) {
-    response.writeHead(status, headers).end();
+  if (body === undefined || body instanceof Uint8Array) {
+    response.writeHead(status, body === undefined ? headers : { ...headers, 'Content-Length': String(body.length) });
+    response.end(body);
     return;
   }
-  const text = Buffer.from(JSON.stringify(body), 'utf8');
+  const text = JSON.stringify(body);
   response
     .writeHead(status, {
       ...headers,
       'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': String(text.length),
+      'Content-Length': String(Buffer.byteLength(text)),
     })
+    // As text: head and body leave in one write.
     .end(text);
 }
 

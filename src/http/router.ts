@@ -18,9 +18,16 @@ export interface Match {
 
 type Methods = Map<string, Route>;
 
+interface Param {
+  readonly name: string;
+  readonly node: Node;
+  /** Routes that end with the parameter and an `:action`. */
+  readonly actions: Map<string, Methods>;
+}
+
 interface Node {
   readonly literals: Map<string, Node>;
-  param: { readonly name: string; readonly node: Node } | null;
+  param: Param | null;
   /** Routes that end here. */
   readonly methods: Methods;
   /** Routes whose `{path}` begins here, by their `:action` (`''` for none). */
@@ -46,22 +53,31 @@ function insert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
+function paramOf(node: Node, name: string): Param {
+  node.param ??= { name, node: newNode(), actions: new Map() };
+  if (node.param.name !== name) throw new Error(`route parameters {${node.param.name}} and {${name}} in one place`);
+  return node.param;
+}
+
 function descend(node: Node, segment: string): Node {
-  const param = /^\{(\w+)\}$/.exec(segment)?.[1];
-  if (param === undefined) return insert(node.literals, segment, newNode);
-  node.param ??= { name: param, node: newNode() };
-  if (node.param.name !== param) throw new Error(`route parameters {${node.param.name}} and {${param}} in one place`);
-  return node.param.node;
+  const name = /^\{(\w+)\}$/.exec(segment)?.[1];
+  return name === undefined ? insert(node.literals, segment, newNode) : paramOf(node, name).node;
+}
+
+/** Where the routes of a path are kept. */
+function methodsAt(root: Node, path: string): Methods {
+  const segments = path.slice(1).split('/');
+  const last = segments.at(-1) ?? '';
+  const [, name, action] = /^\{(\w+)\}(?::([\w-]+))?$/.exec(last) ?? [];
+  const takesRest = last.startsWith(REST);
+  if (!takesRest && action === undefined) return segments.reduce(descend, root).methods;
+  const parent = segments.slice(0, -1).reduce(descend, root);
+  const actions = takesRest ? parent.rest : paramOf(parent, name ?? '').actions;
+  return insert(actions, action ?? '', () => new Map<string, Route>());
 }
 
 function addRoute(root: Node, route: Route): void {
-  const segments = route.path.slice(1).split('/');
-  const last = segments.at(-1) ?? '';
-  const takesRest = last.startsWith(REST);
-  const node = (takesRest ? segments.slice(0, -1) : segments).reduce(descend, root);
-  const methods = takesRest
-    ? insert(node.rest, last.slice(REST.length).replace(/^:/, ''), () => new Map<string, Route>())
-    : node.methods;
+  const methods = methodsAt(root, route.path);
   if (methods.has(route.method)) throw new Error(`two routes for ${route.method} ${route.path}`);
   methods.set(route.method, route);
 }
@@ -78,17 +94,45 @@ function restHit(node: Node, rest: string, params: Match['params']): Hit | null 
   return methods === undefined ? null : { methods, params, rest: hasAction ? rest.slice(0, colon) : rest };
 }
 
-function find(node: Node, segments: readonly string[], at: number, params: Match['params']): Hit | null {
-  const segment = segments[at];
-  if (segment === undefined) return node.methods.size > 0 ? { methods: node.methods, params, rest: null } : null;
-  const literal = node.literals.get(segment);
-  const viaLiteral = literal === undefined ? null : find(literal, segments, at + 1, params);
-  if (viaLiteral !== null) return viaLiteral;
-  if (node.param !== null && segment !== '') {
-    const viaParam = find(node.param.node, segments, at + 1, { ...params, [node.param.name]: segment });
-    if (viaParam !== null) return viaParam;
+/**
+ * The last segment where parameters have actions: a colon always begins one. Neither `x:` nor `x:unknown` is taken for
+ * a parameter of that name, so that a parameter has one spelling.
+ */
+function actionHit(param: Param, segment: string, params: Match['params']): Hit | null {
+  const colon = segment.lastIndexOf(':');
+  const methods = param.actions.get(segment.slice(colon + 1));
+  if (methods === undefined || colon === 0) return null;
+  return { methods, params: { ...params, [param.name]: segment.slice(0, colon) }, rest: null };
+}
+
+/** What a look-up goes by, the same at every segment. */
+interface Target {
+  readonly method: string;
+  readonly segments: readonly string[];
+}
+
+function find(target: Target, node: Node, at: number, params: Match['params']): Hit | null {
+  if (at === target.segments.length) {
+    return node.methods.size > 0 ? { methods: node.methods, params, rest: null } : null;
   }
-  return restHit(node, segments.slice(at).join('/'), params);
+  const named = findNamed(target, node, at, params);
+  if (named?.methods.has(target.method)) return named;
+  const rest = restHit(node, target.segments.slice(at).join('/'), params);
+  if (named === null || rest === null) return named ?? rest;
+  // A secret may be called as a route is: `POST /v1/secrets/batch` is the batch, `GET /v1/secrets/batch` the secret.
+  return rest.methods.has(target.method) ? rest : { ...named, methods: new Map([...rest.methods, ...named.methods]) };
+}
+
+function findNamed(target: Target, { literals, param }: Node, at: number, params: Match['params']): Hit | null {
+  const { segments } = target;
+  const segment = segments[at] ?? '';
+  const literal = literals.get(segment);
+  const viaLiteral = literal === undefined ? null : find(target, literal, at + 1, params);
+  if (viaLiteral !== null || param === null || segment === '') return viaLiteral;
+  const hasAction = param.actions.size > 0 && at === segments.length - 1 && segment.includes(':');
+  return hasAction
+    ? actionHit(param, segment, params)
+    : find(target, param.node, at + 1, { ...params, [param.name]: segment });
 }
 
 /** @returns a function that throws ApiError `route_not_found`, or `method_not_allowed` with `details.allow` */
@@ -99,7 +143,7 @@ export function createRouter(routes: readonly Route[]): Router {
   return (method, rawPath) => {
     const prefixed = TENANT_PREFIX.exec(rawPath);
     const path = prefixed === null ? rawPath : `/v1${prefixed[2]}`;
-    const hit = find(root, path.slice(1).split('/'), 0, {});
+    const hit = find({ method, segments: path.slice(1).split('/') }, root, 0, {});
     if (hit === null) throw new ApiError('route_not_found');
     const route = hit.methods.get(method);
     if (route === undefined) {

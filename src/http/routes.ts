@@ -5,18 +5,23 @@ import { identityRoutes } from '../identity/routes.ts';
 import type { IdentityService } from '../identity/service.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import type { Clock } from '../lib/clock.ts';
+import { policyTestRoute } from '../policy/explanation/routes.ts';
+import { createPolicyTest } from '../policy/explanation/testing.ts';
 import { policyRoutes } from '../policy/routes.ts';
 import type { PolicyService } from '../policy/service.ts';
 import type { Database } from '../postgres/database.ts';
 import { secretsRoutes } from '../secrets/routes.ts';
 import type { SecretsService } from '../secrets/service.ts';
 import { healthRoutes } from './health.ts';
+import { type MetricsText, metricsRoute } from './metrics.ts';
 import { withOpenApi } from './openapi.ts';
 
 export interface RouteParts {
   readonly clock: Clock;
   readonly ready: () => Promise<Reply>;
   readonly baseUrl: string;
+  /** Makes the text of the metrics; null where they have a listener of their own. */
+  readonly metrics: MetricsText | null;
   readonly db: Database;
   readonly keyring: Keyring;
   readonly identity: IdentityService;
@@ -31,8 +36,10 @@ export function routeTable(parts: RouteParts): readonly Route[] {
   return withOpenApi(
     [
       ...healthRoutes(clock, parts.ready),
+      ...(parts.metrics === null ? [] : [metricsRoute(parts.metrics)]),
       ...identityRoutes(parts.identity),
-      ...policyRoutes(parts.policies),
+      ...policyRoutes(parts.policies, { clock, mac }),
+      policyTestRoute(createPolicyTest(db, parts.identity), clock),
       ...secretsRoutes(parts.secrets),
       ...auditRoutes({ db, clock, mac }),
     ],

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrationsDirectory } from '../lib/assets.ts';
 import { VERSION } from '../lib/version.ts';
-import { inspectSchema, type MigrationSession, migrate, type SchemaState, schemaRefusal } from '../postgres/migrate.ts';
+import { inspectSchema, migrate, type SchemaState, schemaRefusal } from '../postgres/migrate.ts';
+import type { MigrationSession } from '../postgres/migration-session.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** The schema is behind and this process may not change it: a migration job has to run. */
@@ -69,6 +70,7 @@ export async function passSchemaGate(
     await migrate(session, migrationsDirectory(), VERSION, {
       waiting: (seconds) => log.info({}, `waiting for another migrator, ${seconds} s so far`),
       applying: ({ folder }) => log.info({ migration: folder }, 'applying'),
+      roleSkipped: (reason) => log.warn({}, reason),
     });
   }
   return { ahead: false };

@@ -8,23 +8,34 @@ import { within } from '../lib/time-limit.ts';
 import { VERSION } from '../lib/version.ts';
 import { createPolicyService, type PolicyService } from '../policy/service.ts';
 import type { Database } from '../postgres/database.ts';
+import { HEARTBEAT_MS, liveProcesses } from '../ratelimit/live-processes.ts';
 import { redisBuckets } from '../ratelimit/redis-buckets.ts';
 import { createRateLimiter } from '../ratelimit/service.ts';
-import { createSecretsService } from '../secrets/service.ts';
+import {
+  ACCESS_TIMES_EVERY_MS,
+  createSecretsService,
+  SWEEP_EVERY_MS as SECRETS_SWEEP_EVERY_MS,
+} from '../secrets/service.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
+import { metricsOfAll } from '../telemetry/worker-metrics.ts';
 import { Gate } from './gate.ts';
 import { readiness } from './health.ts';
+import { createOnce } from './idempotency/once.ts';
 import { type Listener, openListener } from './listener.ts';
+import { openMetricsListener } from './metrics.ts';
 import type { OutsideWorld, ServerSettings } from './parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { readinessChecks } from './readiness.ts';
 import { createRouter } from './router.ts';
 import { routeTable } from './routes.ts';
+import { ServerMetrics } from './server-metrics.ts';
 import { trustedProxies } from './source-address.ts';
 import { establishPatiently, migrateSchema, openDatabase, stepLogger } from './startup.ts';
 
 export interface RunningServer {
   readonly port: number;
+  /** Null: the metrics are on the same port. */
+  readonly metricsPort: number | null;
   /** Stops accepting, lets running requests finish, stores what is waiting. */
   stop(reason: string): Promise<void>;
   /** Stores what is waiting, and no more: for the end after an error or a second signal. */
@@ -44,6 +55,7 @@ export interface Modules {
 /** For each of the last steps of a stop: a database that hangs must not keep the process. */
 const LAST_STEP_MS = 2_000;
 const PARTITIONS_EVERY_MS = 6 * 3_600_000;
+const SWEEP_EVERY_MS = 3_600_000;
 
 /**
  * Starts a server and returns when it is ready.
@@ -62,14 +74,22 @@ export async function startServer(
   // What was opened is closed in the opposite order.
   await using opened = new AsyncDisposableStack();
 
-  const listener = await step('listener', () =>
-    openListener({ ...settings.bind, tls: settings.tls, maxConnections: settings.maxConnections }, gate.handle),
-  );
+  const metrics = new ServerMetrics(settings.metricsTenants);
+  opened.defer(() => metrics.stop());
+  const metricsText = metricsOfAll(metrics.text);
+  const { tls, maxConnections, metricsBind } = settings;
+  const listener = await step('listener', () => openListener({ ...settings.bind, tls, maxConnections }, gate.handle));
   opened.defer(() => listener.stop(0));
-  const db = await step('postgresql', () => openDatabase(world, settings, log));
+  const metricsListener =
+    metricsBind === null ? null : await step('metrics listener', () => openMetricsListener(metricsBind, metricsText));
+  opened.defer(() => metricsListener?.stop(0));
+  if (metricsListener !== null) {
+    log.info({ address: `${metricsBind?.host}:${metricsListener.address.port}` }, 'metrics are served');
+  }
+  const db = metrics.database(await step('postgresql', () => openDatabase(world, settings, log)));
   opened.defer(() => db.close());
   const schema = await step('migrations', () => migrateSchema(world, settings, log));
-  const redis = await step('redis', () => world.connectRedis());
+  const redis = metrics.redis(await step('redis', () => world.connectRedis()));
   opened.defer(() => redis?.close());
   const kms = await world.openKms();
   opened.defer(() => kms.close());
@@ -81,23 +101,43 @@ export async function startServer(
     alarm: (error) => log.error(errorFields(error), 'a key row claims to be active and cannot prove it'),
   });
   opened.defer(() => keyring.close());
+  metrics.unsealed();
 
   const audit = createAuditService({
     db,
     clock,
     instanceId: settings.instanceId,
     writeLanes: settings.auditWriteLanes,
+    meter: metrics.audit,
   });
   // Without them the default partition takes the entries: no reason not to serve.
   await audit.ensurePartitions().catch((error: unknown) => log.error(errorFields(error), 'no new audit partitions'));
   const keySource = await world.openKeySource();
   const identity = createIdentityService({ db, audit, clock, config: world.identity, keySource, log });
   opened.defer(() => identity.close());
-  const policies = createPolicyService({ db, audit, clock, identities: identity });
+  const policies = createPolicyService({
+    db,
+    audit,
+    clock,
+    identities: identity,
+    addressesHidden: () => metrics.requests.sawUntrustedForwarding,
+  });
   const store = redis === null ? null : redisBuckets(redis);
-  const limiter = createRateLimiter({ store, rates: settings.rates, log });
+  const processes = redis === null ? null : liveProcesses(redis, settings.instanceId);
+  await processes?.beat();
+  opened.defer(() => processes?.leave());
+  const limiter = createRateLimiter({
+    store,
+    rates: settings.rates,
+    ceilings: settings.ceilings,
+    liveProcesses: () => processes?.count ?? 1,
+    log,
+  });
   opened.defer(() => limiter.close());
-  const secrets = createSecretsService({ db, keyring, audit });
+  metrics.rateLimits(limiter);
+  const cursorKey = keyring.macKey('cursor');
+  const mac = (message: Buffer) => cursorKey.mac('scaivault/cursor', message);
+  const secrets = createSecretsService({ db, keyring, audit, clock, settings: settings.secrets, mac });
 
   await audit.record(
     systemDraft(clock, {
@@ -117,8 +157,11 @@ export async function startServer(
 
   const checks = readinessChecks(db, redis, settings);
   gate.setReadiness(() => readiness(checks, false));
+  const idempotencyKey = keyring.macKey('idempotency');
+  const once = createOnce({ db, audit, mac: (message) => idempotencyKey.mac('scaivault/idempotency', message) });
   const routes = routeTable({
     clock,
+    metrics: metricsListener === null ? metricsText : null,
     ready: gate.readiness,
     baseUrl: settings.baseUrl,
     keyring,
@@ -134,6 +177,8 @@ export async function startServer(
       policies,
       limiter,
       audit,
+      once,
+      metrics: metrics.requests,
       clock,
       log,
       isTrusted: trustedProxies(settings.trustedProxies),
@@ -142,13 +187,20 @@ export async function startServer(
     }),
   );
   const jobs = startJobs(
-    [{ name: 'audit partitions', everyMs: PARTITIONS_EVERY_MS, run: () => audit.ensurePartitions() }],
+    [
+      { name: 'audit partitions', everyMs: PARTITIONS_EVERY_MS, run: () => audit.ensurePartitions() },
+      { name: 'secret retention', everyMs: SECRETS_SWEEP_EVERY_MS, run: () => secrets.sweep() },
+      { name: 'idempotency', everyMs: SWEEP_EVERY_MS, run: () => once.sweep() },
+      { name: 'access times', everyMs: ACCESS_TIMES_EVERY_MS, atStop: true, run: () => secrets.storeAccessTimes() },
+      { name: 'heartbeat', everyMs: HEARTBEAT_MS, run: async () => processes?.beat() },
+    ],
     log,
   );
 
   const closeAll = opened.move();
   return {
     port: listener.address.port,
+    metricsPort: metricsListener?.address.port ?? null,
     flush: () => audit.flush(),
     stop: async (reason) => {
       gate.setReadiness(() => readiness(checks, true));

@@ -1,4 +1,5 @@
-import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
+import { BlockList, isIPv6 } from 'node:net';
+import { canonicalIp } from '../lib/ip-addresses.ts';
 
 /** Where a request comes from, as policies and the audit log see it (spec 12, "Source address"). */
 export interface SourceAddress {
@@ -11,23 +12,6 @@ export interface SourceAddress {
 }
 
 export type TrustedProxies = (ip: string) => boolean;
-
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
-
-/** One spelling an address: IPv4 inside IPv6 as IPv4, IPv6 compressed. @returns null when it is none */
-export function canonicalIp(text: string): string | null {
-  switch (isIP(text)) {
-    case 4:
-      return text;
-    case 6: {
-      // Compressed first: `::ffff:102:304` is `::ffff:1.2.3.4`.
-      const address = new SocketAddress({ address: text, family: 'ipv6' }).address.toLowerCase();
-      return MAPPED.exec(address)?.[1] ?? address;
-    }
-    default:
-      return null;
-  }
-}
 
 /** What one customer of a network provider is given: an IPv4 address, or the /64 of an IPv6 address. */
 export function networkOf(ip: string): string {
@@ -42,6 +26,7 @@ export function networkOf(ip: string): string {
 
 /** @param cidrs as validated by the configuration; empty: nobody is trusted */
 export function trustedProxies(cidrs: readonly string[]): TrustedProxies {
+  if (cidrs.length === 0) return () => false;
   const list = new BlockList();
   for (const cidr of cidrs) {
     const [address = '', bits] = cidr.split('/');

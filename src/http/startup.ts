@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EstablishedRoot, establishRootKey } from '../keys/root-key.ts';
 import { KmsError, type KmsProvider } from '../kms/provider.ts';
+import { discardUnpacked } from '../lib/assets.ts';
 import { type Database, DatabaseUnavailable, ping } from '../postgres/database.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { OutsideWorld, ServerSettings } from './parts.ts';
@@ -69,6 +70,7 @@ export async function migrateSchema(
   try {
     return await passSchemaGate(session, settings, log);
   } finally {
+    discardUnpacked();
     await session.close();
   }
 }

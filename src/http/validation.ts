@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { validationError } from '../contract/errors.ts';
+import { overlongArrays } from './overlong-arrays.ts';
 
 const MAX_FIELDS_SHOWN = 20;
 const MAX_NAME_SHOWN = 64;
@@ -47,10 +48,17 @@ function describe(validator: Validator, value: unknown, root: string): Record<st
   return Object.fromEntries(fields.slice(0, MAX_FIELDS_SHOWN).reverse());
 }
 
+function describeOverlong(arrays: readonly (readonly [string, number])[], root: string): Record<string, string> {
+  const fields = arrays.slice(0, MAX_FIELDS_SHOWN);
+  return Object.fromEntries(fields.map(([at, max]) => [fieldName(at, root), `must not have more than ${max} items`]));
+}
+
 /** Compiles a schema into a check that throws ApiError `validation_error` with `details.fields`. */
 export function compileCheck(schema: TSchema): Check {
   const validator = Compile(schema);
   return (value, root) => {
+    const overlong = [...overlongArrays(schema, value)];
+    if (overlong.length > 0) throw validationError(describeOverlong(overlong, root));
     if (!validator.Check(value)) throw validationError(describe(validator, value, root));
   };
 }

@@ -17,7 +17,7 @@ export interface FirstSuperAdminOptions {
 
 export interface FirstSuperAdmin {
   /** Promotes the caller when it is the one. @returns whether it did. Once it is decided, this costs nothing. */
-  consider(holder: TokenHolder, principal: Principal): Promise<boolean>;
+  consider(holder: TokenHolder, principal: Principal, requestId: string | null): Promise<boolean>;
 }
 
 class TooLate extends Error {}
@@ -31,7 +31,7 @@ export function createFirstSuperAdmin({ db, audit, clock, log, rule }: FirstSupe
   let open = rule !== null;
   let warned = false;
 
-  const promote = async (principal: Principal): Promise<boolean> => {
+  const promote = async (principal: Principal, requestId: string | null): Promise<boolean> => {
     const { subject } = principal;
     const draft = systemDraft(clock, {
       action: 'role_change',
@@ -58,20 +58,22 @@ export function createFirstSuperAdmin({ db, audit, clock, log, rule }: FirstSupe
       if (error instanceof TooLate) return false;
       throw error;
     }
-    log.info({ tenant_id: principal.tenantId, identity_id: principal.identityId }, 'the first super_admin was made');
+    const { tenantId: tenant_id, identityId: identity_id } = principal;
+    log.info({ request_id: requestId, tenant_id, identity_id }, 'the first super_admin was made');
     return true;
   };
 
   return {
-    consider: async (holder, principal) => {
+    consider: async (holder, principal, requestId) => {
       if (!open || rule === null || !isMeant(holder, rule)) return false;
       const obstacle = obstacleFor(holder, principal, rule);
       if (obstacle !== null) {
-        if (!warned) log.warn({ reason: obstacle }, 'BOOTSTRAP_SUPER_ADMIN fits a token, but nobody was promoted');
+        const fields = { request_id: requestId, reason: obstacle };
+        if (!warned) log.warn(fields, 'BOOTSTRAP_SUPER_ADMIN fits a token, but nobody was promoted');
         warned = true;
         return false;
       }
-      const promoted = !(await hadSuperAdmin(db)) && (await promote(principal));
+      const promoted = !(await hadSuperAdmin(db)) && (await promote(principal, requestId));
       open = false;
       return promoted;
     },

@@ -9,6 +9,7 @@ export interface HomeRules {
   readonly tenants: Tenants;
   readonly config: Pick<IdentityConfig, 'claims' | 'defaultTenantId' | 'defaultPartnerId' | 'autocreateMax'>;
   readonly log: Log;
+  readonly requestId: string | null;
 }
 
 /** The tenant that a token belongs to, by its claim or by default. @throws ApiError `tenant_access_denied` */
@@ -18,7 +19,7 @@ export async function homeTenant(holder: TokenHolder, rules: HomeRules): Promise
   // tenant -> partner is immutable: a token that says otherwise is refused, never followed (spec 12).
   if (holder.partnerClaim !== null && holder.partnerClaim !== home.partnerId) {
     rules.log.warn(
-      { tenant_id: home.tenantId, identity_id: holder.identityId },
+      { request_id: rules.requestId, tenant_id: home.tenantId, identity_id: holder.identityId },
       'a token claims another partner for a tenant',
     );
     throw denyTenant('The token names another partner than the one its tenant belongs to.');

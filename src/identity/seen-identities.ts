@@ -20,8 +20,11 @@ export interface SeenIdentities {
  */
 export function createSeenIdentities(db: Database): SeenIdentities {
   const remembered = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  // The holder of a remembered token is the same object at each request: nothing of it can have changed.
+  const noted = new WeakSet<TokenHolder>();
   return {
     note: async (holder, principal) => {
+      if (noted.has(holder)) return;
       const seen: SeenIdentity = {
         subject: principal.subject,
         email: verifiedEmail(holder),
@@ -29,9 +32,11 @@ export function createSeenIdentities(db: Database): SeenIdentities {
       };
       const key = subjectKey(seen.subject);
       const state = JSON.stringify([seen.email === undefined, seen.email ?? null, seen.displayName]);
-      if (remembered.get(key) === state) return;
-      await upsertIdentity(db, seen);
-      remembered.set(key, state);
+      if (remembered.get(key) !== state) {
+        await upsertIdentity(db, seen);
+        remembered.set(key, state);
+      }
+      noted.add(holder);
     },
   };
 }

@@ -11,6 +11,7 @@ import { chooseTenant } from './chosen-tenant.ts';
 import { readClaims } from './claims.ts';
 import { createFirstSuperAdmin } from './first-super-admin.ts';
 import { homeTenant } from './home-tenant.ts';
+import { identityKey } from './identity-key.ts';
 import { toPrincipal } from './principal.ts';
 import { type ResolvedIdentity, resolveIdentity } from './resolve.ts';
 import { createRoles } from './roles.ts';
@@ -43,13 +44,20 @@ export interface IdentityService {
   authenticate(bearer: string | null): Promise<TokenHolder>;
   /**
    * Stage 4: the caller and the tenant it works in.
+   * @param requestId for the log
    * @throws ApiError `tenant_access_denied`, `tenant_not_found` (for a super_admin only), `invalid_request`
    */
-  enter(holder: TokenHolder, wanted: WantedTenant): Promise<{ readonly principal: Principal; readonly tenant: Tenant }>;
+  enter(
+    holder: TokenHolder,
+    wanted: WantedTenant,
+    requestId?: string | null,
+  ): Promise<{ readonly principal: Principal; readonly tenant: Tenant }>;
   /** The caller's roles that count in a tenant; up to a second old. */
   effectiveRoles(principal: Principal, tenant: Tenant): Promise<ReadonlySet<Role>>;
   /** @throws ApiError `identity_not_found`, `validation_error`: see {@link resolveIdentity} */
   resolve(tenant: Tenant, kind: SubjectKind, identityId: string): Promise<ResolvedIdentity>;
+  /** What `{{identity.key}}` of a policy stands for when this subject asks. */
+  keyOf(subject: Subject): string;
   /** The tenant, or null when it is not known. */
   findTenant(tenantId: TenantId): Promise<Tenant | null>;
   /** @throws ApiError `name_taken` when the tenant belongs to another partner. */
@@ -96,16 +104,17 @@ export function createIdentityService(options: IdentityServiceOptions): Identity
       verified.set(bearer, holder);
       return holder;
     },
-    enter: async (holder, wanted) => {
-      const home = await homeTenant(holder, { tenants, config, log });
+    enter: async (holder, wanted, requestId = null) => {
+      const home = await homeTenant(holder, { tenants, config, log, requestId });
       const principal = principalOf(holder, home);
       await seen.note(holder, principal);
-      if (await firstSuperAdmin.consider(holder, principal)) roles.forget(principal.subject);
+      if (await firstSuperAdmin.consider(holder, principal, requestId)) roles.forget(principal.subject);
       const tenant = await chooseTenant(principal, wanted, tenants, () => roles.held(principal));
       return { principal, tenant };
     },
     effectiveRoles: roles.effective,
     resolve: (tenant, kind, identityId) => resolveIdentity(db, config.issuer, tenant, kind, identityId),
+    keyOf: (subject) => identityKey(subject, config.issuer),
     findTenant: tenants.find,
     createTenant: tenants.create,
     ensureDefaultTenant: async () => {

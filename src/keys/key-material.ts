@@ -20,16 +20,32 @@ export class KeyMaterial {
     if (bytes.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${bytes.length}`);
     this.#bytes.set(bytes);
     bytes.fill(0);
-    forgotten.register(this, this.#bytes);
+  }
+
+  static #kept(bytes: Uint8Array): KeyMaterial {
+    const key = new KeyMaterial(bytes);
+    forgotten.register(key, key.#bytes);
+    return key;
   }
 
   static generate(random: RandomSource = systemRandom): KeyMaterial {
-    return new KeyMaterial(random(KEY_BYTES));
+    return KeyMaterial.#kept(random(KEY_BYTES));
   }
 
   /** Takes the bytes over: `bytes` is zero-filled. */
   static adopt(bytes: Uint8Array): KeyMaterial {
-    return new KeyMaterial(bytes);
+    return KeyMaterial.#kept(bytes);
+  }
+
+  /** Takes the bytes over for as long as `work` runs, which must be done with the key when it returns. */
+  static during<T>(bytes: Uint8Array, work: (key: KeyMaterial) => T): T {
+    // Not watched over: it cannot be forgotten, and a request makes one for each value.
+    const key = new KeyMaterial(bytes);
+    try {
+      return work(key);
+    } finally {
+      key.destroy();
+    }
   }
 
   get destroyed(): boolean {
@@ -44,17 +60,13 @@ export class KeyMaterial {
 
   /** A key for one purpose, HKDF-SHA-256 with `info`. The caller destroys it. */
   derive(info: string): KeyMaterial {
-    return this.use((bytes) => new KeyMaterial(hkdf(bytes, info)));
+    return this.use((bytes) => KeyMaterial.#kept(hkdf(bytes, info)));
   }
 
   /** HMAC-SHA-256 under a key that is derived for `info`. */
   mac(info: string, message: Uint8Array): Buffer {
-    const derived = this.derive(info);
-    try {
-      return derived.use((bytes) => hmac(bytes, message));
-    } finally {
-      derived.destroy();
-    }
+    const derived = this.use((bytes) => hkdf(bytes, info));
+    return KeyMaterial.during(derived, (key) => key.use((bytes) => hmac(bytes, message)));
   }
 
   /** Whether `tag` is what {@link mac} gives; takes the same time for every wrong one. */

@@ -38,6 +38,8 @@ export interface TenantWriter {
   readonly keyId: KeyId;
   /** Seals one value under a new data key. No input or output, so it may run inside a transaction. */
   seal(place: ValuePlace, value: Buffer): SealedValue;
+  /** Opens a value whose data key lies under this very key, else null. May run inside a transaction too. */
+  open(place: ValuePlace, sealed: SealedValue): Buffer | null;
   /** Call when done: the tenant's key may be zero-filled from now on. Forgotten, the garbage collector does it. */
   release(): void;
 }
@@ -81,6 +83,11 @@ class DatabaseKeyring implements Keyring {
           this.#assertOpen();
           assertOwn(tenant, place);
           return sealValue(lease.material, lease.id, place, value);
+        },
+        open: (place, sealed) => {
+          this.#assertOpen();
+          assertOwn(tenant, place);
+          return sealed.keyId === lease.id ? openValue(lease.material, place, sealed) : null;
         },
         release: lease.release,
       };

@@ -28,25 +28,18 @@ export function sealValue(
   value: Uint8Array,
   random: RandomSource = systemRandom,
 ): SealedValue {
-  const dataKey = KeyMaterial.generate(random);
-  try {
+  return KeyMaterial.during(random(KEY_BYTES), (dataKey) => {
     const ciphertext = seal(dataKey, '', valuePlace(place), value, random);
     const wrappedKey = dataKey.use((bytes) => seal(tenantKey, keyId, dataKeyPlace(place, keyId), bytes, random));
     return { ciphertext, wrappedKey, keyId };
-  } finally {
-    dataKey.destroy();
-  }
+  });
 }
 
 /** The value. `tenantKey` is the key that `sealed.keyId` names. @throws EnvelopeError */
 export function openValue(tenantKey: KeyMaterial, place: ValuePlace, sealed: SealedValue): Buffer {
   const { keyId } = sealed;
-  const dataKey = KeyMaterial.adopt(open(tenantKey, keyId, dataKeyPlace(place, keyId), sealed.wrappedKey, KEY_BYTES));
-  try {
-    return open(dataKey, '', valuePlace(place), sealed.ciphertext);
-  } finally {
-    dataKey.destroy();
-  }
+  const dataKey = open(tenantKey, keyId, dataKeyPlace(place, keyId), sealed.wrappedKey, KEY_BYTES);
+  return KeyMaterial.during(dataKey, (key) => open(key, '', valuePlace(place), sealed.ciphertext));
 }
 
 function valuePlace({ purpose, tenantId, objectId, version }: ValuePlace): Place {

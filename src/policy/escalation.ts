@@ -1,4 +1,6 @@
 import { ApiError } from '../contract/errors.ts';
+import { isAsStrong } from './conditions/compare.ts';
+import type { Findings } from './conditions/findings.ts';
 import { covers, intersects } from './covers.ts';
 import type { TemplateValues } from './glob.ts';
 import { permissionBit } from './permission-mask.ts';
@@ -19,20 +21,28 @@ export interface Held {
   readonly allowing: readonly Rule[];
   /** Rules that are looked through for what denies. */
   readonly denying: readonly Rule[];
+  /** What the caller's circumstances mean for the conditions in them. */
+  readonly findings: Findings;
   /** What the templates in them stand for. */
   readonly values: TemplateValues;
 }
 
 /**
  * Nobody without a role hands out more than they hold (spec 12, "No escalation by policy"; CVE-2024-9180): each allow
- * rule must lie within one rule of the same kind under which the caller holds `admin`, and outside every deny rule that
- * applies to the caller and takes away something that the new rule gives.
+ * rule must lie within one rule of the same kind under which the caller holds `admin` at this moment, have the same or
+ * stronger conditions than that rule, and lie outside every deny rule of the caller that takes away something that the new
+ * rule gives, whether or not that one applies at the moment.
  *
  * @throws ApiError `forbidden`, naming the first rule that is not covered
  */
 export function refuseEscalation(given: readonly Rule[], held: Held, maxSteps = MAX_STEPS): void {
-  const { values } = held;
-  const admin = held.allowing.filter((rule) => rule.effect === 'allow' && (rule.permissions & ADMIN) !== 0);
+  const { values, findings } = held;
+  const admin = held.allowing.filter(
+    (rule) =>
+      rule.effect === 'allow' &&
+      (rule.permissions & ADMIN) !== 0 &&
+      findings.against(rule.effect, rule.conditions) === null,
+  );
   const denying = held.denying.filter((rule) => rule.effect === 'deny');
   const meter: Meter = { steps: 0 };
   for (const [index, rule] of given.entries()) {
@@ -41,7 +51,11 @@ export function refuseEscalation(given: readonly Rule[], held: Held, maxSteps = 
     const readable = rule.permissions !== 0;
     const covered = admin.some((own) => {
       refuseAbove(meter, maxSteps);
-      return own.kind === rule.kind && covers(own.glob, rule.glob, values, meter);
+      return (
+        own.kind === rule.kind &&
+        covers(own.glob, rule.glob, values, meter) &&
+        isAsStrong(rule.conditions, own.conditions, meter)
+      );
     });
     const taken = denying.some((own) => {
       refuseAbove(meter, maxSteps);
@@ -54,7 +68,7 @@ export function refuseEscalation(given: readonly Rule[], held: Held, maxSteps = 
 }
 
 function tooMuch(index: number, rule: Rule, because: string | null): ApiError {
-  const why = because ?? `you do not hold "admin" on all of it (kind ${rule.kind})`;
+  const why = because ?? `you do not hold "admin" on all of it (kind ${rule.kind}), or under conditions that it lacks`;
   return new ApiError('forbidden', {
     message: `rules[${index}] gives more than you may hand out: ${why}. Ask for less, or ask a tenant_admin to do it.`,
     details: { rule_index: index },

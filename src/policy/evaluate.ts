@@ -1,8 +1,10 @@
 import type { PolicyId, SecretPath, TenantId } from '../contract/names.ts';
 import { type Permission, RULE_KINDS, type RuleKind } from '../contract/permissions.ts';
+import { ConditionalRules, NOTHING } from './conditional-rules.ts';
+import { type ConditionName, FAILURES, type FailureCode, type Findings } from './conditions/findings.ts';
 import type { TemplateValues } from './glob.ts';
 import { permissionIndex } from './permission-mask.ts';
-import type { Rule } from './rules.ts';
+import type { Effect, Rule } from './rules.ts';
 import { GlobTrie } from './trie.ts';
 
 declare const target: unique symbol;
@@ -23,14 +25,21 @@ export function targetOf(namespaceId: TenantId, kind: RuleKind, path: SecretPath
   return { namespaceId, kind, path, permission } as Target;
 }
 
-export type Reason = 'allowed_by_rule' | 'denied_by_rule' | 'no_matching_rule';
+export type Reason = 'allowed_by_rule' | 'denied_by_rule' | 'no_matching_rule' | FailureCode;
+
+/** Why an allow rule that matches did not apply. */
+export interface Failed {
+  readonly condition: ConditionName;
+  /** What the caller is told. */
+  readonly code: FailureCode;
+}
 
 /** May be shared between requests. */
 export interface Decision {
   readonly allowed: boolean;
   /**
    * Of several rules that lead to the same answer, the first one by the policies' ids (their age) and then by its place
-   * in the policy. Null: no rule matches.
+   * in the policy. Null: no rule applies.
    */
   readonly decidedBy: {
     readonly policyId: PolicyId;
@@ -38,6 +47,8 @@ export interface Decision {
     readonly ruleIndex: number;
   } | null;
   readonly reason: Reason;
+  /** Of the first allow rule that would have allowed this if its conditions held; null where there is none. */
+  readonly failed: Failed | null;
 }
 
 /** A policy with its rules read. */
@@ -47,31 +58,48 @@ export interface Policy {
   readonly rules: readonly Rule[];
 }
 
-const NO_MATCHING_RULE: Decision = Object.freeze({ allowed: false, decidedBy: null, reason: 'no_matching_rule' });
+const NO_MATCHING_RULE: Decision = Object.freeze({
+  allowed: false,
+  decidedBy: null,
+  reason: 'no_matching_rule',
+  failed: null,
+});
+
+/** The rules of one kind. What has no conditions is found by one walk, however many there are. */
+class RulesOfKind {
+  readonly allow = new GlobTrie('matches_nothing');
+  readonly deny = new GlobTrie('matches_any_segment');
+  readonly conditional: Partial<Record<Effect, ConditionalRules>> = {};
+
+  add(rule: Rule, number: number): void {
+    const { effect, glob, permissions, conditions } = rule;
+    if (conditions === null) {
+      this[effect].add(glob, permissions, number);
+      return;
+    }
+    this.conditional[effect] ??= new ConditionalRules(effect);
+    this.conditional[effect].add(rule, conditions, number);
+  }
+}
 
 /**
  * The policies of one caller, compiled. It holds nothing of the caller itself, so that everybody with the same policies
- * shares one; what differs comes with the question (`values`).
+ * shares one; what differs comes with the question (`values`, `findings`).
  */
 export class PolicySet {
   readonly namespaceId: TenantId;
   readonly ruleCount: number;
-  readonly #tries: ReadonlyMap<RuleKind, { readonly allow: GlobTrie; readonly deny: GlobTrie }>;
+  readonly #rules: ReadonlyMap<RuleKind, RulesOfKind>;
   /** The answer that each rule gives, by its number. */
   readonly #decisions: readonly Decision[];
 
   constructor(namespaceId: TenantId, policies: readonly Policy[]) {
     this.namespaceId = namespaceId;
-    this.#tries = new Map(
-      RULE_KINDS.map((kind) => [
-        kind,
-        { allow: new GlobTrie('matches_nothing'), deny: new GlobTrie('matches_any_segment') },
-      ]),
-    );
+    this.#rules = new Map(RULE_KINDS.map((kind) => [kind, new RulesOfKind()]));
     const decisions: Decision[] = [];
     for (const policy of [...policies].sort((a, b) => (a.id < b.id ? -1 : 1))) {
       for (const [ruleIndex, rule] of policy.rules.entries()) {
-        this.#tries.get(rule.kind)?.[rule.effect].add(rule.glob, rule.permissions, decisions.length);
+        this.#rules.get(rule.kind)?.add(rule, decisions.length);
         decisions.push(decisionOf(policy, ruleIndex, rule));
       }
     }
@@ -79,17 +107,44 @@ export class PolicySet {
     this.ruleCount = decisions.length;
   }
 
-  /** Default deny; any matching deny rule wins; else any matching allow rule passes (spec 04). */
-  decide(asked: Target, values: TemplateValues): Decision {
+  /**
+   * Default deny; any matching deny rule wins; else any matching allow rule passes (spec 04). A rule whose conditions do
+   * not hold does not apply, and is remembered where it would have allowed what nothing else does.
+   */
+  decide(asked: Target, values: TemplateValues, findings: Findings): Decision {
     if (asked.namespaceId !== this.namespaceId) throw new Error('policies of another tenant were asked');
-    const tries = this.#tries.get(asked.kind);
-    if (tries === undefined) return NO_MATCHING_RULE;
+    const rules = this.#rules.get(asked.kind);
+    if (rules === undefined) return NO_MATCHING_RULE;
+    const { path } = asked;
     const permission = permissionIndex(asked.permission);
-    const denying = tries.deny.first(asked.path, permission, values);
-    const deciding = denying >= 0 ? denying : tries.allow.first(asked.path, permission, values);
-    return this.#decisions[deciding] ?? NO_MATCHING_RULE;
+    const { conditional } = rules;
+    const denying = rules.deny.first(path, permission, values);
+    const denyingNow = conditional.deny?.look(path, permission, values, findings).applying ?? -1;
+    if (denying >= 0 || denyingNow >= 0) return this.#decisionOf(lower(denying, denyingNow));
+    const allowing = rules.allow.first(path, permission, values);
+    const now = conditional.allow?.look(path, permission, values, findings) ?? NOTHING;
+    if (allowing >= 0 || now.applying >= 0) return this.#decisionOf(lower(allowing, now.applying));
+    return now.failed === null ? NO_MATCHING_RULE : FAILED[now.failed];
+  }
+
+  #decisionOf(rule: number): Decision {
+    return this.#decisions[rule] ?? NO_MATCHING_RULE;
   }
 }
+
+/** Of two numbers the lower one; below zero is none. */
+function lower(a: number, b: number): number {
+  return a < 0 || b < 0 ? Math.max(a, b) : Math.min(a, b);
+}
+
+const FAILED = Object.freeze(
+  Object.fromEntries(
+    Object.entries(FAILURES).map(([name, code]) => {
+      const failed = Object.freeze({ condition: name as ConditionName, code });
+      return [name, Object.freeze({ allowed: false, decidedBy: null, reason: code, failed })];
+    }),
+  ) as Record<ConditionName, Decision>,
+);
 
 function decisionOf(policy: Policy, ruleIndex: number, rule: Rule): Decision {
   const allowed = rule.effect === 'allow';
@@ -97,5 +152,6 @@ function decisionOf(policy: Policy, ruleIndex: number, rule: Rule): Decision {
     allowed,
     decidedBy: Object.freeze({ policyId: policy.id, policyVersion: policy.version, ruleIndex }),
     reason: allowed ? 'allowed_by_rule' : 'denied_by_rule',
+    failed: null,
   });
 }

@@ -1,8 +1,8 @@
-import type { BindingId, PolicyId, PolicyName, TenantId } from '../contract/names.ts';
+import type { PolicyId, PolicyName, TenantId } from '../contract/names.ts';
 import type { Epochs } from '../contract/permissions.ts';
-import type { Subject, SubjectKind } from '../contract/principal.ts';
 import { type Queryable, statement, type Transaction } from '../postgres/database.ts';
-import type { RuleText } from './rules.ts';
+import type { BindingRow } from './bindings/repository.ts';
+import type { PolicyChange } from './types.ts';
 
 /** A policy as it is stored. `rules` may have been written by another release: read it with `readStoredRule`. */
 export interface PolicyRow {
@@ -17,16 +17,15 @@ export interface PolicyRow {
   readonly updated_at: Date;
 }
 
-export interface BindingRow {
-  readonly id: BindingId;
-  readonly policy_id: PolicyId;
-  readonly kind: SubjectKind;
-  readonly subject_issuer: string;
-  readonly subject_tenant: TenantId;
-  readonly subject_id: string;
-  readonly display_name: string;
-  readonly expires_at: Date | null;
-  readonly created_at: Date;
+/** What an author decides about a policy. */
+export type PolicyState = Pick<PolicyRow, 'name' | 'description' | 'is_active' | 'rules'>;
+
+/** What made a version. */
+export interface Making {
+  readonly change: PolicyChange;
+  readonly changedBy: string;
+  /** The version that a rollback goes back to. */
+  readonly fromVersion?: number;
 }
 
 /** What decides in a tenant, as of one moment. */
@@ -46,9 +45,11 @@ export interface TenantSize {
   readonly policies: number;
   readonly rules: number;
   readonly bindings: number;
+  /** Address ranges and time windows in them. */
+  readonly ranges: number;
 }
 
-interface EpochRow {
+export interface EpochRow {
   readonly policy_epoch: number;
   readonly subject_epoch: number;
 }
@@ -79,6 +80,9 @@ const SIZE = statement(
   'policy.size',
   `SELECT (SELECT count(*) FROM policies WHERE tenant_id = $1) AS policies,
      (SELECT coalesce(sum(jsonb_array_length(rules)), 0)::bigint FROM policies WHERE tenant_id = $1) AS rules,
+     (SELECT coalesce(sum(jsonb_array_length(jsonb_path_query_array(rules, '$[*].conditions.ip_ranges[*]'))
+         + jsonb_array_length(jsonb_path_query_array(rules, '$[*].conditions.time_windows[*]'))), 0)::bigint
+        FROM policies WHERE tenant_id = $1) AS ranges,
      (SELECT count(*) FROM policy_bindings WHERE tenant_id = $1) AS bindings`,
 );
 
@@ -90,36 +94,40 @@ const INSERT = statement(
    VALUES ($1, $2, $3, $4, 'tenant', $5, $6::jsonb) RETURNING ${POLICY_COLUMNS}`,
 );
 
+const UPDATE = statement(
+  'policy.update',
+  `UPDATE policies SET name = $3, description = $4, is_active = $5, rules = $6::jsonb, version = version + 1, updated_at = now()
+   WHERE tenant_id = $1 AND id = $2 RETURNING ${POLICY_COLUMNS}`,
+);
+
+const DELETE = statement('policy.delete', 'DELETE FROM policies WHERE tenant_id = $1 AND id = $2');
+
+// A deletion makes a version of its own, which shows what was deleted.
 const KEEP_VERSION = statement(
   'policy.keep_version',
-  `INSERT INTO policy_versions (tenant_id, policy_id, version, name, description, is_active, rules, changed_by)
-   SELECT tenant_id, id, version, name, description, is_active, rules, $3 FROM policies WHERE tenant_id = $1 AND id = $2`,
+  `INSERT INTO policy_versions
+     (tenant_id, policy_id, version, name, description, is_active, rules, changed_by, change, from_version)
+   SELECT tenant_id, id, version + CASE WHEN $4::text = 'deleted' THEN 1 ELSE 0 END, name, description, is_active, rules,
+     $3, $4, $5::integer
+   FROM policies WHERE tenant_id = $1 AND id = $2`,
 );
 
+const FIND_VERSION = statement(
+  'policy.find_version',
+  `SELECT name, description, is_active, rules FROM policy_versions
+   WHERE tenant_id = $1 AND policy_id = $2 AND version = $3`,
+);
+
+// With the epochs also where there is no such policy: whoever may not know any more is not told that either.
 const READ = statement(
   'policy.read',
-  `SELECT p.id, p.name, p.description, p.scope, p.is_active, p.version, p.rules, p.created_at, p.updated_at,
-     t.policy_epoch, t.subject_epoch
-   FROM policies p JOIN tenants t ON t.tenant_id = p.tenant_id
-   WHERE p.tenant_id = $1 AND p.id = $2`,
+  `SELECT t.policy_epoch, t.subject_epoch, p.id IS NOT NULL AS found,
+     p.id, p.name, p.description, p.scope, p.is_active, p.version, p.rules, p.created_at, p.updated_at
+   FROM tenants t LEFT JOIN policies p ON p.tenant_id = t.tenant_id AND p.id = $2
+   WHERE t.tenant_id = $1`,
 );
 
-const FIND_BINDING = statement(
-  'policy.find_binding',
-  `SELECT id, expires_at FROM policy_bindings
-   WHERE tenant_id = $1 AND policy_id = $2 AND kind = $3 AND subject_issuer = $4 AND subject_tenant = $5 AND subject_id = $6`,
-);
-
-const BIND = statement(
-  'policy.bind',
-  `INSERT INTO policy_bindings
-     (tenant_id, id, policy_id, kind, subject_issuer, subject_tenant, subject_id, display_name, expires_at, created_by)
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-   ON CONFLICT ON CONSTRAINT policy_bindings_once DO UPDATE SET expires_at = excluded.expires_at
-   RETURNING id, policy_id, kind, subject_issuer, subject_tenant, subject_id, display_name, expires_at, created_at`,
-);
-
-const toEpochs = (row: EpochRow): Epochs => ({ policy: row.policy_epoch, subject: row.subject_epoch });
+export const toEpochs = (row: EpochRow): Epochs => ({ policy: row.policy_epoch, subject: row.subject_epoch });
 
 /** The tenant's numbers; null: there is no such tenant. */
 export async function readEpochs(db: Queryable, tenantId: TenantId): Promise<Epochs | null> {
@@ -144,79 +152,78 @@ export async function raiseEpoch(tx: Transaction, tenantId: TenantId): Promise<E
 
 export async function tenantSize(tx: Transaction, tenantId: TenantId): Promise<TenantSize> {
   const [row] = await tx.query<TenantSize>(SIZE, [tenantId]);
-  return row ?? { policies: 0, rules: 0, bindings: 0 };
+  return row ?? { policies: 0, rules: 0, bindings: 0, ranges: 0 };
 }
+
+const stateValues = ({ name, description, is_active, rules }: PolicyState) =>
+  [name, description, is_active, JSON.stringify(rules)] as const;
 
 /** Stores a new policy and the first entry of its history. @throws ConstraintViolation `policies_name_taken` */
 export async function insertPolicy(
   tx: Transaction,
   tenantId: TenantId,
-  policy: Pick<PolicyRow, 'id' | 'name' | 'description' | 'is_active'> & { readonly rules: readonly RuleText[] },
+  policy: PolicyState & Pick<PolicyRow, 'id'>,
   changedBy: string,
 ): Promise<PolicyRow> {
-  const { id, name, description, is_active, rules } = policy;
-  const values = [tenantId, id, name, description, is_active, JSON.stringify(rules)];
-  const [row] = await tx.query<PolicyRow>(INSERT, values);
-  if (row === undefined) throw new Error('INSERT ... RETURNING gave no row');
-  await tx.query(KEEP_VERSION, [tenantId, id, changedBy]);
-  return row;
+  const inserted = tx.query<PolicyRow>(INSERT, [tenantId, policy.id, ...stateValues(policy)]);
+  const [[row]] = await Promise.all([inserted, keepVersion(tx, tenantId, policy.id, { change: 'created', changedBy })]);
+  return row ?? missing();
 }
 
+/** Gives a policy another state, and its history an entry. @throws ConstraintViolation `policies_name_taken` */
+export async function updatePolicy(
+  tx: Transaction,
+  tenantId: TenantId,
+  id: PolicyId,
+  state: PolicyState,
+  making: Making,
+): Promise<PolicyRow> {
+  const updated = tx.query<PolicyRow>(UPDATE, [tenantId, id, ...stateValues(state)]);
+  const [[row]] = await Promise.all([updated, keepVersion(tx, tenantId, id, making)]);
+  return row ?? missing();
+}
+
+/** Deletes a policy that has no bindings. Its history stays and gets its last entry. */
+export async function deletePolicy(
+  tx: Transaction,
+  tenantId: TenantId,
+  id: PolicyId,
+  changedBy: string,
+): Promise<void> {
+  await Promise.all([
+    keepVersion(tx, tenantId, id, { change: 'deleted', changedBy }),
+    tx.query(DELETE, [tenantId, id]),
+  ]);
+}
+
+function keepVersion(tx: Transaction, tenantId: TenantId, id: PolicyId, making: Making): Promise<unknown> {
+  const { change, changedBy, fromVersion = null } = making;
+  return tx.query(KEEP_VERSION, [tenantId, id, changedBy, change, fromVersion]);
+}
+
+function missing(): never {
+  throw new Error('RETURNING gave no row');
+}
+
+/** @returns the tenant's epochs beside the policy; without epochs: there is no such tenant */
 export async function findPolicy(
   db: Queryable,
   tenantId: TenantId,
   id: PolicyId,
-): Promise<{ readonly policy: PolicyRow; readonly epochs: Epochs } | null> {
-  const [row] = await db.query<PolicyRow & EpochRow>(READ, [tenantId, id]);
+): Promise<{ readonly policy: PolicyRow | null; readonly epochs: Epochs } | null> {
+  const [row] = await db.query<PolicyRow & EpochRow & { readonly found: boolean }>(READ, [tenantId, id]);
   if (row === undefined) return null;
-  const { policy_epoch: _, subject_epoch: __, ...policy } = row;
-  return { policy, epochs: toEpochs(row) };
+  const { policy_epoch: _, subject_epoch: __, found, ...policy } = row;
+  return { policy: found ? policy : null, epochs: toEpochs(row) };
 }
 
-export async function findBinding(
-  tx: Transaction,
+/** A state that a policy has had. */
+export async function findVersion(
+  db: Queryable,
   tenantId: TenantId,
-  policyId: PolicyId,
-  subject: Subject,
-): Promise<Pick<BindingRow, 'id' | 'expires_at'> | null> {
-  const { kind, issuer, tenantId: home, id } = subject;
-  const [row] = await tx.query<Pick<BindingRow, 'id' | 'expires_at'>>(FIND_BINDING, [
-    tenantId,
-    policyId,
-    kind,
-    issuer,
-    home,
-    id,
-  ]);
+  id: PolicyId,
+  version: number,
+): Promise<PolicyState | null> {
+  const [row] = await db.query<PolicyState>(FIND_VERSION, [tenantId, id, version]);
   return row ?? null;
-}
-
-/** Binds, or gives the subject's binding that is there a new end. */
-export async function saveBinding(
-  tx: Transaction,
-  tenantId: TenantId,
-  binding: {
-    readonly id: BindingId;
-    readonly policyId: PolicyId;
-    readonly subject: Subject;
-    readonly displayName: string;
-    readonly expiresAt: Date | null;
-    readonly createdBy: string;
-  },
-): Promise<BindingRow> {
-  const { id, policyId, subject, displayName, expiresAt, createdBy } = binding;
-  const [row] = await tx.query<BindingRow>(BIND, [
-    tenantId,
-    id,
-    policyId,
-    subject.kind,
-    subject.issuer,
-    subject.tenantId,
-    subject.id,
-    displayName,
-    expiresAt,
-    createdBy,
-  ]);
-  if (row === undefined) throw new Error('INSERT ... RETURNING gave no row');
-  return row;
 }

@@ -1,16 +1,20 @@
 import { ApiError } from '../contract/errors.ts';
 import { PERMISSIONS, type Permission, RULE_KINDS, type RuleKind } from '../contract/permissions.ts';
+import { BadCondition, type Conditions, parseConditions, refuseUnknownZones } from './conditions/conditions.ts';
+import { type ConditionsText, fillConditions, isConditions } from './conditions/schema.ts';
 import { type Glob, parseGlob } from './glob.ts';
 import { ALL_PERMISSIONS, type PermissionMask, permissionMask } from './permission-mask.ts';
 
 export type Effect = 'allow' | 'deny';
 
-/** A rule as the API takes, gives and stores it, with every member present. */
+/** A rule as the API takes, gives and stores it, with its defaults filled in. */
 export interface RuleText {
   readonly path_pattern: string;
   readonly permissions: readonly Permission[];
   readonly effect: Effect;
   readonly kind: RuleKind;
+  /** Absent: none. */
+  readonly conditions?: ConditionsText;
 }
 
 /** A rule as the evaluator uses it. */
@@ -19,6 +23,8 @@ export interface Rule {
   readonly permissions: PermissionMask;
   readonly effect: Effect;
   readonly kind: RuleKind;
+  /** Null: none. */
+  readonly conditions: Conditions | null;
 }
 
 /** Something about an accepted rule that its author should look at. */
@@ -51,8 +57,15 @@ export function warningsOf(rules: readonly Rule[]): readonly RuleWarning[] {
   });
 }
 
+/** How many address ranges and time windows rules have. */
+export function rangesOf(rules: readonly Rule[]): number {
+  return rules.reduce((sum, { conditions }) => sum + (conditions?.ranges ?? 0), 0);
+}
+
+type Refuse = (code: 'invalid_glob' | BadCondition['code'], message: string, cause?: unknown) => ApiError;
+
 function parseRule(text: RuleText, index: number): Rule {
-  const refuse = (code: 'invalid_glob' | 'invalid_policy', message: string, cause?: unknown) =>
+  const refuse: Refuse = (code, message, cause) =>
     new ApiError(code, { message: `rules[${index}]: ${message}`, details: { rule_index: index }, cause });
   const glob = globOf(text.path_pattern, (error) => refuse('invalid_glob', error.message, error));
   if (text.effect === 'deny' && glob.impossible !== null) {
@@ -61,7 +74,9 @@ function parseRule(text: RuleText, index: number): Rule {
   if (text.kind === 'partner_secret' && text.permissions.some((each) => !PARTNER_SECRET_PERMISSIONS.includes(each))) {
     throw refuse('invalid_policy', 'Of a partner secret, a policy of a tenant can give "read" and "list" only.');
   }
-  return { glob, permissions: permissionMask(text.permissions), effect: text.effect, kind: text.kind };
+  const given = fillConditions(text.conditions);
+  const conditions = given === undefined ? null : conditionsOf(given, text.effect, refuse);
+  return { glob, permissions: permissionMask(text.permissions), effect: text.effect, kind: text.kind, conditions };
 }
 
 function globOf(pattern: string, wrap: (error: ApiError) => ApiError): Glob {
@@ -72,45 +87,91 @@ function globOf(pattern: string, wrap: (error: ApiError) => ApiError): Glob {
   }
 }
 
-/** For each kind and pattern, what deny rules take away. */
+function conditionsOf(text: ConditionsText, effect: Effect, refuse: Refuse): Conditions {
+  try {
+    const conditions = parseConditions(text);
+    refuseUnknownZones(conditions);
+    refuseDenialByMfa(text, effect);
+    return conditions;
+  } catch (error) {
+    throw error instanceof BadCondition ? refuse(error.code, error.message, error) : error;
+  }
+}
+
+/** Who signs in without a second factor would step around such a rule (spec 12, "Deny, conditions, templates"). */
+function refuseDenialByMfa({ require_mfa, max_mfa_age }: ConditionsText, effect: Effect): void {
+  if (effect === 'allow' || (require_mfa === undefined && max_mfa_age === undefined)) return;
+  throw new BadCondition(
+    'invalid_policy',
+    'require_mfa',
+    'a deny rule takes neither this nor max_mfa_age. Put them on the allow rules instead.',
+  );
+}
+
+/** For each kind and pattern, what deny rules take away, whatever the circumstances. */
 function deniedPatterns(rules: readonly Rule[]): ReadonlyMap<string, PermissionMask> {
   const denied = new Map<string, PermissionMask>();
-  for (const { effect, kind, glob, permissions } of rules) {
-    const key = `${kind} ${glob.text}`;
+  for (const { effect, kind, glob, permissions, conditions } of rules) {
+    const key = deniedKey(kind, glob.text, conditions);
     if (effect === 'deny') denied.set(key, (denied.get(key) ?? 0) | permissions);
   }
   return denied;
 }
 
+const deniedKey = (kind: RuleKind, pattern: string, conditions: Conditions | null) =>
+  `${kind} ${pattern} ${conditions?.text ?? ''}`;
+
 /** `p/**` is every path below p and not p itself, which is easily overlooked in a deny rule. */
 function leavesParentOpen(rule: Rule, denied: ReadonlyMap<string, PermissionMask>): string | null {
   const parent = /^(.+)\/\*\*$/.exec(rule.glob.text)?.[1];
   if (rule.effect === 'allow' || parent === undefined) return null;
-  const closed = (denied.get(`${rule.kind} ${parent}`) ?? 0) | (denied.get(`${rule.kind} **`) ?? 0);
+  const deniedOn = (pattern: string, under: Conditions | null) => denied.get(deniedKey(rule.kind, pattern, under)) ?? 0;
+  const closed = [null, rule.conditions].reduce<PermissionMask>(
+    (sum, under) => sum | deniedOn(parent, under) | deniedOn('**', under),
+    0,
+  );
   if ((rule.permissions & ~closed) === 0) return null;
   return `"${rule.glob.text}" denies what is below "${parent}", not "${parent}" itself. Deny both if you mean both.`;
 }
 
 const EVERYTHING = parseGlob('**');
-const RULE_MEMBERS: ReadonlySet<string> = new Set<keyof RuleText>(['path_pattern', 'permissions', 'effect', 'kind']);
+const RULE_MEMBERS: ReadonlySet<string> = new Set<keyof RuleText>([
+  'path_pattern',
+  'permissions',
+  'effect',
+  'kind',
+  'conditions',
+]);
 
 /**
  * Reads a rule out of the database. One that this release cannot read in full (a newer release wrote it, with
- * conditions say) gives nothing if it allows, and denies everything of its kind if it denies. A kind that this release
+ * conditions of its own say) gives nothing if it allows, and denies everything of its kind if it denies. A kind that this release
  * does not know is never asked for.
  */
 export function readStoredRule(stored: unknown): Rule {
   const members = new Map(typeof stored === 'object' && stored !== null ? Object.entries(stored) : []);
   const effect = members.get('effect') === 'allow' ? 'allow' : 'deny';
   const kind = RULE_KINDS.find((each) => each === members.get('kind'));
-  if (kind === undefined) return { glob: EVERYTHING, permissions: 0, effect, kind: 'secret' };
+  if (kind === undefined) return { glob: EVERYTHING, permissions: 0, effect, kind: 'secret', conditions: null };
   const permissions = storedPermissions(members.get('permissions'));
   const glob = storedGlob(members.get('path_pattern'));
   const readable = [...members.keys()].every((name) => RULE_MEMBERS.has(name));
-  if (readable && permissions !== null && glob !== null) {
-    return { glob, permissions: permissionMask(permissions), effect, kind };
+  const conditions = storedConditions(members.get('conditions'), effect);
+  if (readable && permissions !== null && glob !== null && conditions !== 'unreadable') {
+    return { glob, permissions: permissionMask(permissions), effect, kind, conditions };
   }
-  return { glob: EVERYTHING, permissions: effect === 'deny' ? ALL_PERMISSIONS : 0, effect, kind };
+  return { glob: EVERYTHING, permissions: effect === 'deny' ? ALL_PERMISSIONS : 0, effect, kind, conditions: null };
+}
+
+function storedConditions(stored: unknown, effect: Effect): Conditions | null | 'unreadable' {
+  if (stored === undefined) return null;
+  try {
+    if (!isConditions(stored) || fillConditions(stored) === undefined) return 'unreadable';
+    refuseDenialByMfa(stored, effect);
+    return parseConditions(stored);
+  } catch {
+    return 'unreadable';
+  }
 }
 
 function storedPermissions(stored: unknown): readonly Permission[] | null {

@@ -4,7 +4,7 @@ import { hashedSegment } from '../lib/hashed-segment.ts';
 import type { TemplateValues } from './glob.ts';
 
 /** What the templates of a policy stand for when this caller works in the tenant of this key. */
-export function templateValues(principal: Principal, tenantKey: string): TemplateValues {
+export function templateValues(principal: Pick<Principal, 'key'>, tenantKey: string): TemplateValues {
   return { 'identity.key': legal(principal.key), 'tenant.id': legal(tenantKey) };
 }
 

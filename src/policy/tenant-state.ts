@@ -3,7 +3,7 @@ import type { Epochs } from '../contract/permissions.ts';
 import { subjectKey } from '../contract/principal.ts';
 import type { Policy } from './evaluate.ts';
 import type { TenantPolicies } from './repository.ts';
-import { readStoredRule } from './rules.ts';
+import { rangesOf, readStoredRule } from './rules.ts';
 import { tenantKey } from './templates.ts';
 
 /** A policy that is bound to somebody, until when. */
@@ -27,7 +27,7 @@ export interface TenantState {
   readonly bound: ReadonlyMap<string, readonly Bound[]>;
   /** What `{{tenant.id}}` stands for. */
   readonly tenantKey: string;
-  /** Rules and bindings: roughly what it takes in memory. */
+  /** Rules, ranges and bindings: roughly what it takes in memory. */
   readonly size: number;
 }
 
@@ -39,8 +39,9 @@ export function makeState(tenantId: TenantId, loaded: TenantPolicies, before: Te
   let size = 1 + loaded.bindings.length;
   for (const { id, version, rules } of loaded.policies) {
     const known = before?.policies.get(id);
-    policies.set(id, known?.version === version ? known : { id, version, rules: rules.map(readStoredRule) });
-    size += rules.length;
+    const policy = known?.version === version ? known : { id, version, rules: rules.map(readStoredRule) };
+    policies.set(id, policy);
+    size += rules.length + rangesOf(policy.rules);
   }
   const bound = new Map<string, Bound[]>();
   for (const binding of loaded.bindings) {

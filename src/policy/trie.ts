@@ -17,6 +17,8 @@ class Node {
   readonly isGap: boolean;
   /** For each permission, the lowest number of a rule that ends here. */
   lowest: (number | undefined)[] | null = null;
+  /** Each rule that ends here, where somebody asks for each. */
+  ends: { readonly rule: number; readonly permissions: PermissionMask }[] | null = null;
   /** Permissions of the rules here and below: a walk does not enter where its permission cannot be found. */
   permissions: PermissionMask = 0;
   /** The last stage of a walk that entered here, so that none enters twice. */
@@ -88,19 +90,22 @@ export class GlobTrie {
     return this.#steps;
   }
 
-  /** Adds a rule under its number. A pattern that can match no path is left out. */
+  /** Adds a rule under its number, for {@link first}. A pattern that can match no path is left out. */
   add(glob: Glob, permissions: PermissionMask, rule: number): void {
     if (glob.impossible !== null) return;
-    let node = this.#root;
-    node.permissions |= permissions;
-    for (const step of glob.steps) {
-      node = childAt(node, step);
-      node.permissions |= permissions;
-    }
+    const node = this.#nodeOf(glob, permissions);
     node.lowest ??= [];
     for (let index = 0; permissions >>> index !== 0; index++) {
       if ((permissions >>> index) & 1) node.lowest[index] = Math.min(node.lowest[index] ?? rule, rule);
     }
+  }
+
+  /** As {@link add}, for {@link each}. */
+  addEach(glob: Glob, permissions: PermissionMask, rule: number): void {
+    if (glob.impossible !== null) return;
+    const node = this.#nodeOf(glob, permissions);
+    node.ends ??= [];
+    node.ends.push({ rule, permissions });
   }
 
   /**
@@ -108,6 +113,37 @@ export class GlobTrie {
    * or -1.
    */
   first(path: string, permission: number, values: TemplateValues): number {
+    this.#walk(path, permission, values);
+    let first = -1;
+    for (const node of this.#entered) {
+      const rule = node.lowest?.[permission] ?? -1;
+      if (rule >= 0 && (first < 0 || rule < first)) first = rule;
+    }
+    return first;
+  }
+
+  /** Calls `visit` once for each rule that matches a canonical path and holds a permission, in no order. */
+  each(path: string, permission: number, values: TemplateValues, visit: (rule: number) => void): void {
+    this.#walk(path, permission, values);
+    for (const { ends } of this.#entered) {
+      if (ends === null) continue;
+      this.#steps += ends.length;
+      for (const { rule, permissions } of ends) if ((permissions & this.#bit) !== 0) visit(rule);
+    }
+  }
+
+  #nodeOf(glob: Glob, permissions: PermissionMask): Node {
+    let node = this.#root;
+    node.permissions |= permissions;
+    for (const step of glob.steps) {
+      node = childAt(node, step);
+      node.permissions |= permissions;
+    }
+    return node;
+  }
+
+  /** Leaves the nodes that the whole path leads to in `#entered`. */
+  #walk(path: string, permission: number, values: TemplateValues): void {
     this.#bit = 1 << permission;
     this.#steps = 0;
     this.#entered.length = 0;
@@ -119,12 +155,6 @@ export class GlobTrie {
       this.#advance(path.slice(from, to), values);
       from = to + 1;
     }
-    let first = -1;
-    for (const node of this.#entered) {
-      const rule = node.lowest?.[permission] ?? -1;
-      if (rule >= 0 && (first < 0 || rule < first)) first = rule;
-    }
-    return first;
   }
 
   readonly #enter = (node: Node): void => {

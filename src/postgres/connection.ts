@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
-import { Client, type ClientConfig, types } from 'pg';
+import { Client, type ClientBase, type ClientConfig, types } from 'pg';
 import type { Secret } from '../lib/secret.ts';
+import { within } from '../lib/time-limit.ts';
 import { DatabaseRefused } from './database.ts';
 import { isConnectionLoss } from './failures.ts';
 
@@ -11,7 +13,13 @@ export interface ConnectionSettings {
   readonly applicationName: string;
 }
 
+/** The settings of `pg`, and what each new connection does before it is used. */
+export interface ConnectionConfig extends ClientConfig {
+  onConnect(client: ClientBase): Promise<void>;
+}
+
 const CONNECT_TIMEOUT_MS = 5_000;
+const GOODBYE_LIMIT_MS = 1_000;
 const IDLE_IN_TRANSACTION_MS = 30_000;
 // The server's own time-out comes first; this one is for a server that answers nothing at all.
 const FROZEN_SERVER_MARGIN_MS = 2_000;
@@ -46,19 +54,32 @@ const parsers = {
     oid === INT8 ? Number : format === 'binary' ? types.getTypeParser(oid, 'binary') : types.getTypeParser(oid, 'text'),
 };
 
-function parse(settings: ConnectionSettings): { config: ClientConfig; mode: SslMode; rootCert: string | null } {
+/**
+ * The server's time limits are set by a statement and not in the start-up packet: PgBouncer refuses a packet with
+ * settings that it does not know, and told to ignore them it would leave the connection without limits.
+ */
+function setLimits(statementTimeoutMs: number): ConnectionConfig['onConnect'] {
+  const limits = [
+    `SET statement_timeout = ${statementTimeoutMs}`,
+    `SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}`,
+  ];
+  return async (client) => {
+    await client.query(limits.join('; '));
+  };
+}
+
+function parse(settings: ConnectionSettings): { config: ConnectionConfig; mode: SslMode; rootCert: string | null } {
   const url = URL.parse(settings.url.reveal());
   // Said here, as the error of `new URL` carries the whole text with its password.
   if (url === null) throw new DatabaseRefused('the database URL is not a URL');
   const query = url.searchParams;
   const database = decodeURIComponent(url.pathname.slice(1));
-  const config: ClientConfig = {
+  const config: ConnectionConfig = {
     host: query.get('host') ?? decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1'),
     port: Number(query.get('port') ?? (url.port || 5432)),
     user: decodeURIComponent(url.username) || 'postgres',
     application_name: query.get('application_name') ?? settings.applicationName,
-    statement_timeout: settings.statementTimeoutMs,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    onConnect: setLimits(settings.statementTimeoutMs),
     query_timeout: settings.statementTimeoutMs + FROZEN_SERVER_MARGIN_MS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
@@ -79,7 +100,7 @@ function parse(settings: ConnectionSettings): { config: ClientConfig; mode: SslM
  * The settings of `pg` for a connection URL. For `sslmode=prefer`, libpq's default, the server is asked once whether it
  * speaks TLS, as `pg` cannot fall back by itself.
  */
-export async function clientConfig(settings: ConnectionSettings): Promise<ClientConfig> {
+export async function clientConfig(settings: ConnectionSettings): Promise<ConnectionConfig> {
   const { config, mode, rootCert } = parse(settings);
   const ssl = tlsOptions(mode, rootCert);
   if (mode !== 'prefer' || config.host?.startsWith('/'))
@@ -97,4 +118,15 @@ export async function clientConfig(settings: ConnectionSettings): Promise<Client
       if (!isConnectionLoss(error)) throw error;
     });
   }
+}
+
+/** Says goodbye, and hangs up on a server that does not answer that. */
+export function closeClient(client: Client): Promise<void> {
+  return within(GOODBYE_LIMIT_MS, client.end(), () => hangUp(client));
+}
+
+/** Ends the connection at once; statements under way fail as with a lost one. */
+export function hangUp(client: Client): void {
+  // What `pg` does itself for a statement that never ends; its types do not show it.
+  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
 }

@@ -71,6 +71,11 @@ export class DatabaseRefused extends Error {
   override readonly name = 'DatabaseRefused';
 }
 
+/** The server knows our user, who may not do this: what `scaivault migrate --app-role` grants is missing. */
+export class PrivilegeMissing extends Error {
+  override readonly name = 'PrivilegeMissing';
+}
+
 /** The connection was lost while a commit was under way: it may have happened or not. */
 export class CommitUnknown extends Error {
   override readonly name = 'CommitUnknown';

@@ -1,11 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
-import { embeddedDatabaseDirectory } from '../lib/assets.ts';
+import { readPackageFile } from '../lib/assets.ts';
 import type { Database, SqlValue, Statement, Transaction } from './database.ts';
 import { classify } from './failures.ts';
-import type { MigrationSession } from './migrate.ts';
+import type { MigrationSession } from './migration-session.ts';
 
 /** Hands the single session to one user at a time, in the order of asking. */
 class Turns {
@@ -162,11 +160,10 @@ export type { EmbeddedDatabase };
  * @param directory where its files lie; null keeps everything in memory
  */
 export async function openEmbedded(directory: string | null): Promise<EmbeddedDatabase> {
-  const assets = embeddedDatabaseDirectory();
   const [database, initdb, files] = await Promise.all([
-    readFile(join(assets, 'pglite.wasm')).then((bytes) => WebAssembly.compile(bytes)),
-    readFile(join(assets, 'initdb.wasm')).then((bytes) => WebAssembly.compile(bytes)),
-    readFile(join(assets, 'pglite.data')),
+    readPackageFile('pglite/pglite.wasm').then((bytes) => WebAssembly.compile(bytes)),
+    readPackageFile('pglite/initdb.wasm').then((bytes) => WebAssembly.compile(bytes)),
+    readPackageFile('pglite/pglite.data'),
   ]);
   const pglite = await PGlite.create({
     ...(directory === null ? {} : { dataDir: directory }),

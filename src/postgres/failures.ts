@@ -1,4 +1,10 @@
-import { ConstraintViolation, DatabaseRefused, DatabaseUnavailable, UnstorableText } from './database.ts';
+import {
+  ConstraintViolation,
+  DatabaseRefused,
+  DatabaseUnavailable,
+  PrivilegeMissing,
+  UnstorableText,
+} from './database.ts';
 
 // SQLSTATE classes after which the server, not the statement, is the problem: 08 connection, 53 resources (disk full,
 // too many connections), 57P0x shutdown and start-up, 57014 statement time-out, 25P03 idle transaction time-out, 25006
@@ -13,6 +19,8 @@ const NETWORK = /^E[A-Z0-9]+$|^EAI_|^CERT_|^ERR_TLS|^ERR_SSL|^DEPTH_ZERO|^UNABLE
 const LOST =
   /connection terminated|client has encountered|client was closed|query read timeout|timeout exceeded|timeout expired|error establishing an SSL connection/i;
 const NOT_ADMITTED = /does not support SSL connections|^SASL: /;
+// PgBouncer's, of which it knows only a few.
+const STARTUP_PARAMETER = /unsupported startup parameter/;
 
 function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
@@ -38,10 +46,11 @@ export function isConnectionLoss(error: unknown): boolean {
 
 /** The same for what hinders a connection: whatever else the server says there, it is no defect of ours. */
 export function classifyConnecting(error: unknown): unknown {
+  if (codeOf(error) === NOT_PERMITTED || STARTUP_PARAMETER.test(messageOf(error)))
+    return new DatabaseRefused(messageOf(error), { cause: error });
   const known = classify(error);
   if (known !== error || !/^[0-9A-Z]{5}$/.test(codeOf(error))) return known;
-  const Kind = codeOf(error) === NOT_PERMITTED ? DatabaseRefused : DatabaseUnavailable;
-  return new Kind(messageOf(error), { cause: error });
+  return new DatabaseUnavailable(messageOf(error), { cause: error });
 }
 
 /** Turns what `pg` and the embedded database throw into the few kinds that the house tells apart. */
@@ -49,6 +58,7 @@ export function classify(error: unknown): unknown {
   const code = codeOf(error);
   if (REFUSED.has(code) || (code === '' && NOT_ADMITTED.test(messageOf(error))))
     return new DatabaseRefused(messageOf(error), { cause: error });
+  if (code === NOT_PERMITTED) return new PrivilegeMissing(messageOf(error), { cause: error });
   if (UNSTORABLE.has(code)) return new UnstorableText(messageOf(error), { cause: error });
   if (code.startsWith('23')) {
     const constraint =

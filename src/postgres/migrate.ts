@@ -1,17 +1,11 @@
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import shift from 'postgres-shift';
-import { type Migration, readMigrations } from './migrations.ts';
-
-/** One connection that the migrator has to itself. */
-export interface MigrationSession {
-  query(text: string, values: readonly (string | number)[]): Promise<readonly Record<string, unknown>[]>;
-  /** Several statements, without values. */
-  script(text: string): Promise<void>;
-  close(): Promise<void>;
-}
+import { grantRememberedRoles } from './app-role.ts';
+import { alone } from './migration-lock.ts';
+import type { MigrationSession } from './migration-session.ts';
+import { type Migration, readMigrations, readSql } from './migrations.ts';
 
 export type SchemaState =
   | { readonly state: 'current'; readonly applied: number }
@@ -22,6 +16,8 @@ export type SchemaState =
 export interface MigrationProgress {
   waiting(seconds: number): void;
   applying(migration: Migration): void;
+  /** A role that was named as the serving one gets nothing any more, and why. */
+  roleSkipped?(reason: string): void;
 }
 
 export type MigrationOutcome = { readonly applied: readonly Migration[]; readonly pending: readonly Migration[] };
@@ -42,12 +38,14 @@ export class MigrationBlocked extends Error {
   override readonly name = 'MigrationBlocked';
 }
 
-const LOCK = "hashtextextended('scaivault:migrate', 0)";
-const LOCK_POLL_MS = 500;
-const PROGRESS_EVERY_MS = 5_000;
 /** A migration that waits longer for a table would stall the traffic that queues up behind it. */
-const LOCK_TIMEOUT_MS = 5_000;
+export const LOCK_TIMEOUT_MS = 5_000;
 const LOCK_TRIES = 5;
+
+/** What has been applied; made before the first migration. */
+export const CHECKSUMS = `CREATE TABLE IF NOT EXISTS migration_checksums (
+  migration_id integer PRIMARY KEY, checksum text NOT NULL, serves text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now())`;
 
 async function tableExists(session: MigrationSession, table: string): Promise<boolean> {
   const [row] = await session.query('SELECT to_regclass($1) IS NOT NULL AS found', [table]);
@@ -93,30 +91,15 @@ export function schemaRefusal(schema: SchemaState, version: string): SchemaRefus
   return null;
 }
 
-async function waitForLock(session: MigrationSession, progress: MigrationProgress): Promise<void> {
-  const started = Date.now();
-  let told = started;
-  for (;;) {
-    const [row] = await session.query(`SELECT pg_try_advisory_lock(${LOCK}) AS locked`, []);
-    if (row?.locked === true) return;
-    if (Date.now() - told >= PROGRESS_EVERY_MS) {
-      told = Date.now();
-      progress.waiting(Math.round((told - started) / 1000));
-    }
-    await sleep(LOCK_POLL_MS);
-  }
-}
-
 /** `postgres-shift` speaks Postgres.js; this gives it our session, and puts the checksum into its transaction. */
-function shiftAdapter(session: MigrationSession, directory: string, migration: Migration) {
+function shiftAdapter(session: MigrationSession, directory: string, migration: Migration, progress: MigrationProgress) {
   const sql = async (strings: readonly string[], ...values: readonly (string | number)[]) =>
     session.query(
       strings.reduce((text, part, index) => text + (index === 0 ? '' : `$${index}`) + part, ''),
       values,
     );
   sql.file = async () => {
-    const { readFile } = await import('node:fs/promises');
-    await session.script(await readFile(join(directory, migration.folder, 'index.sql'), 'utf8'));
+    await session.script(await readSql(directory, migration));
   };
   sql.begin = async (work: (adapter: typeof sql) => Promise<unknown>) => {
     await session.script('BEGIN');
@@ -127,6 +110,8 @@ function shiftAdapter(session: MigrationSession, directory: string, migration: M
         migration.checksum,
         migration.serves,
       ]);
+      // A server that waits for this migration starts the moment it is committed, and needs its rights then.
+      await grantRememberedRoles(session, (reason) => progress.roleSkipped?.(reason));
       await session.script('COMMIT');
     } catch (error) {
       // Where it fails the connection is gone, which rolls back too.
@@ -141,19 +126,24 @@ function shiftAdapter(session: MigrationSession, directory: string, migration: M
  * Applies one migration in one transaction. `postgres-shift` applies all that a directory holds in a single one, so it
  * is shown a directory that ends with this migration.
  */
-async function applyOne(session: MigrationSession, directory: string, upTo: readonly Migration[]): Promise<void> {
+async function applyOne(
+  session: MigrationSession,
+  directory: string,
+  upTo: readonly Migration[],
+  progress: MigrationProgress,
+): Promise<void> {
   const migration = upTo.at(-1);
   if (migration === undefined) return;
   const staged = await mkdtemp(join(tmpdir(), 'scaivault-migrate-'));
   try {
     for (const each of upTo) await symlink(join(directory, each.folder), join(staged, each.folder));
-    await shift({ sql: shiftAdapter(session, directory, migration), path: staged });
+    await shift({ sql: shiftAdapter(session, directory, migration, progress), path: staged });
   } finally {
     await rm(staged, { recursive: true });
   }
 }
 
-function isLockTimeout(error: unknown): boolean {
+export function isLockTimeout(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === '55P03';
 }
 
@@ -161,11 +151,12 @@ async function applyPatiently(
   session: MigrationSession,
   directory: string,
   upTo: readonly Migration[],
+  progress: MigrationProgress,
   lockTimeoutMs: number,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await applyOne(session, directory, upTo);
+      return await applyOne(session, directory, upTo, progress);
     } catch (error) {
       if (!isLockTimeout(error)) throw error;
       if (attempt === LOCK_TRIES) {
@@ -190,15 +181,10 @@ export async function migrate(
   progress: MigrationProgress = { waiting: () => {}, applying: () => {} },
   lockTimeoutMs = LOCK_TIMEOUT_MS,
 ): Promise<MigrationOutcome> {
-  await waitForLock(session, progress);
-  try {
+  return alone(session, progress.waiting, async () => {
     // Set after the lock was taken: waiting for another migrator is no reason to give up.
     await session.script(`SET lock_timeout = ${lockTimeoutMs}`);
-    await session.script(
-      `CREATE TABLE IF NOT EXISTS migration_checksums (
-         migration_id integer PRIMARY KEY, checksum text NOT NULL, serves text NOT NULL,
-         applied_at timestamptz NOT NULL DEFAULT now())`,
-    );
+    await session.script(CHECKSUMS);
     const schema = await inspectSchema(session, directory);
     const refusal = schemaRefusal(schema, version);
     if (refusal !== null) throw refusal;
@@ -206,11 +192,8 @@ export async function migrate(
     const pending = schema.state === 'behind' ? schema.pending : [];
     for (const migration of pending) {
       progress.applying(migration);
-      await applyPatiently(session, directory, known.slice(0, migration.id), lockTimeoutMs);
+      await applyPatiently(session, directory, known.slice(0, migration.id), progress, lockTimeoutMs);
     }
     return { applied: pending, pending: [] };
-  } finally {
-    // With the connection the lock is gone too; what happened before is what the caller has to hear.
-    await session.query(`SELECT pg_advisory_unlock(${LOCK})`, []).catch(() => {});
-  }
+  });
 }

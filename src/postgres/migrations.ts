@@ -27,6 +27,11 @@ async function readMigration(directory: string, folder: string, position: number
   return { id: position, name, folder, checksum: createHash('sha256').update(sql).digest('hex'), serves };
 }
 
+/** The text of a migration. */
+export function readSql(directory: string, migration: Migration): Promise<string> {
+  return readFile(join(directory, migration.folder, 'index.sql'), 'utf8');
+}
+
 /** The migrations of a directory, in order. @throws Error when the numbers have a gap or a file lacks its header */
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
   const folders = (await readdir(directory)).filter((entry) => FOLDER.test(entry)).sort();

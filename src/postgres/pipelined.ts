@@ -1,4 +1,6 @@
-import { Client, type ClientConfig } from 'pg';
+import type { Duplex } from 'node:stream';
+import { Client } from 'pg';
+import type { ConnectionConfig } from './connection.ts';
 import { CommitUnknown, DatabaseRefused, DatabaseUnavailable, type SqlValue, type Statement } from './database.ts';
 import { classify, classifyConnecting, isConnectionLoss, isSerializationFailure } from './failures.ts';
 
@@ -13,14 +15,15 @@ const RETRY_WITHIN_MS = 5_000;
  * pooled client for single statements (`../../docs/decisions/0004-postgresql-clients.md`).
  */
 class PipelinedClient {
-  readonly #config: ClientConfig;
+  readonly #config: ConnectionConfig;
   #connection: Promise<Client> | null = null;
   #refuseUntil = 0;
   #refusal: unknown;
   #closed = false;
+  #held: Duplex | null = null;
   inFlight = 0;
 
-  constructor(config: ClientConfig) {
+  constructor(config: ConnectionConfig) {
     this.#config = config;
   }
 
@@ -29,6 +32,7 @@ class PipelinedClient {
     const connection = this.#connected();
     try {
       const client = await connection;
+      this.#hold(client);
       const result = await client.query({ name: statement.name, text: statement.text, values: [...values] });
       return result.rows as Row[];
     } catch (error) {
@@ -38,6 +42,18 @@ class PipelinedClient {
     } finally {
       this.inFlight--;
     }
+  }
+
+  /** Statements of one turn of the event loop leave in one write: a system call costs more than a statement. */
+  #hold(client: Client): void {
+    const { stream } = (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection;
+    if (this.#held === stream) return;
+    this.#held = stream;
+    stream.cork();
+    setImmediate(() => {
+      this.#held = null;
+      stream.uncork();
+    });
   }
 
   /** Statements under way get their answers first. */
@@ -64,6 +80,7 @@ class PipelinedClient {
   async #connect(client: Client): Promise<Client> {
     try {
       await client.connect();
+      await this.#config.onConnect(client);
       return client;
     } catch (error) {
       this.#connection = null;
@@ -85,7 +102,7 @@ class PipelinedClient {
 export class PipelinedClients {
   readonly #clients: readonly PipelinedClient[];
 
-  constructor(config: ClientConfig, count: number) {
+  constructor(config: ConnectionConfig, count: number) {
     this.#clients = Array.from({ length: count }, () => new PipelinedClient(config));
   }
 

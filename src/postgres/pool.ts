@@ -1,7 +1,7 @@
-import { type ClientConfig, Pool, type PoolClient } from 'pg';
+import { Pool, type PoolClient } from 'pg';
 import { Secret } from '../lib/secret.ts';
 import { within } from '../lib/time-limit.ts';
-import { clientConfig } from './connection.ts';
+import { type ConnectionConfig, clientConfig } from './connection.ts';
 import {
   CommitUnknown,
   type Database,
@@ -12,6 +12,7 @@ import {
 } from './database.ts';
 import { classify, classifyConnecting, isConnectionLoss, isSerializationFailure } from './failures.ts';
 import { PipelinedClients } from './pipelined.ts';
+import { refuseTransactionPooling } from './pooler.ts';
 
 export interface DatabaseSettings {
   readonly url: Secret<string> | string;
@@ -106,7 +107,7 @@ class PostgresDatabase implements Database {
   readonly #pipelined: PipelinedClients;
   #closed = false;
 
-  constructor(config: ClientConfig, poolMax: number) {
+  constructor(config: ConnectionConfig, poolMax: number) {
     this.#pool = new Pool({ ...config, pipeline: true, max: poolMax });
     // An idle connection that dies is replaced by the pool; without a listener it would end the process.
     this.#pool.on('error', () => {});
@@ -157,18 +158,31 @@ class PostgresDatabase implements Database {
 }
 
 /**
+ * Opens the database behind a URL after a look at what stands before it: see `pooler.ts`.
+ * @throws DatabaseUnavailable, DatabaseRefused, TransactionPooling
+ */
+export async function openCheckedDatabase(settings: DatabaseSettings): Promise<Database> {
+  const config = await connectionConfig(settings);
+  await refuseTransactionPooling(config);
+  return new PostgresDatabase(config, settings.poolMax);
+}
+
+/**
  * Opens the database behind a URL. The server is asked for nothing but, with `sslmode=prefer`, whether it speaks TLS.
  * @throws DatabaseUnavailable, DatabaseRefused
  */
 export async function openDatabase(settings: DatabaseSettings): Promise<Database> {
+  return new PostgresDatabase(await connectionConfig(settings), settings.poolMax);
+}
+
+async function connectionConfig(settings: DatabaseSettings): Promise<ConnectionConfig> {
   const url = typeof settings.url === 'string' ? new Secret(settings.url) : settings.url;
   try {
-    const config = await clientConfig({
+    return await clientConfig({
       url,
       statementTimeoutMs: settings.statementTimeoutMs,
       applicationName: settings.applicationName ?? 'scaivault',
     });
-    return new PostgresDatabase(config, settings.poolMax);
   } catch (error) {
     throw classifyConnecting(error);
   }

@@ -4,8 +4,16 @@ export interface Rate {
   readonly burst: number;
 }
 
+/** What is asked of one bucket: `n` tokens, a whole number, 0 or more. */
+export interface Draw {
+  readonly key: string;
+  readonly rate: Rate;
+  readonly n: number;
+}
+
+/** A bucket after it was asked. */
 export interface Taken {
-  /** All tokens were taken, or none. */
+  /** It held enough. Of several that were asked together, tokens were taken only when all did. */
   readonly allowed: boolean;
   /** Tokens that the bucket holds when full. */
   readonly limit: number;
@@ -14,8 +22,8 @@ export interface Taken {
   /** Milliseconds until the bucket is full again, rounded up. */
   readonly resetMs: number;
   /**
-   * Milliseconds until the same request will pass, rounded up; 0 when it passed. One that asks for more than `limit`
-   * never will: then it is the time until the bucket is full.
+   * Milliseconds until the same request will pass, rounded up; 0 when it held enough. One that asks for more than
+   * `limit` never will: then it is the time until the bucket is full.
    */
   readonly retryAfterMs: number;
 }
@@ -28,12 +36,23 @@ export interface Taken {
  */
 export interface BucketStore {
   /**
-   * Takes `n` tokens together or none; `n` is a whole number, 0 or more. A refusal changes nothing.
+   * Takes from several buckets in one step: from all of them, or from none, which changes nothing.
+   * @param draws of keys that differ and, in a cluster, share a slot
+   * @returns one answer a draw, in their order
    * @throws where the store cannot be reached
    */
-  take(key: string, rate: Rate, n: number): Promise<Taken>;
+  take(draws: readonly Draw[]): Promise<readonly Taken[]>;
+  /** What {@link take} would answer; nothing is taken. @throws as {@link take} */
+  peek(draws: readonly Draw[]): Promise<readonly Taken[]>;
   /** Returns tokens that were taken and not used; never more than were spent. @throws as {@link take} */
-  giveBack(key: string, rate: Rate, n: number): Promise<void>;
+  giveBack(draws: readonly Draw[]): Promise<void>;
+}
+
+/** Takes from one bucket. @throws as {@link BucketStore.take} */
+export async function takeOne(store: Pick<BucketStore, 'take'>, key: string, rate: Rate, n: number): Promise<Taken> {
+  const [taken] = await store.take([{ key, rate, n }]);
+  if (taken === undefined) throw new TypeError('a store of buckets has left a draw unanswered');
+  return taken;
 }
 
 /**

@@ -1,10 +1,9 @@
 import type { Log } from '../telemetry/log.ts';
-import type { BucketStore, Rate, Taken } from './buckets.ts';
+import type { BucketStore, Draw, Rate, Taken } from './buckets.ts';
 
 const PROBE_INTERVAL_MS = 1_000;
 // The probe writes, as a request does: a read-only or full Redis answers a PING and still cannot keep a bucket.
-const PROBE_KEY = 'sv:{probe}:RATE_LIMIT';
-const PROBE_RATE: Rate = { perMinute: 60_000_000, burst: 1_000_000 };
+const PROBE: Draw = { key: 'sv:{probe}:RATE_LIMIT', rate: { perMinute: 60_000_000, burst: 1_000_000 }, n: 1 };
 
 export interface FallbackOptions {
   readonly shared: BucketStore;
@@ -29,7 +28,7 @@ export class FallbackBuckets implements BucketStore {
     this.#options = options;
   }
 
-  /** Requests that were limited in process because the shared buckets did not answer. */
+  /** Questions that were answered in process because the shared buckets did not answer. */
   get fallbacks(): number {
     return this.#fallbacks;
   }
@@ -38,29 +37,42 @@ export class FallbackBuckets implements BucketStore {
     return this.#probe !== null;
   }
 
-  async take(key: string, rate: Rate, n: number): Promise<Taken> {
-    const { shared, local, liveProcesses } = this.#options;
-    if (!this.degraded) {
-      try {
-        return await shared.take(key, rate, n);
-      } catch (error) {
-        this.#lost(error);
-      }
-    }
-    this.#fallbacks++;
-    return local.take(key, shareOf(rate, liveProcesses()), n);
+  take(draws: readonly Draw[]): Promise<readonly Taken[]> {
+    return this.#ask('take', draws);
+  }
+
+  peek(draws: readonly Draw[]): Promise<readonly Taken[]> {
+    return this.#ask('peek', draws);
   }
 
   /** Never throws: what cannot be given back comes back with time. */
-  async giveBack(key: string, rate: Rate, n: number): Promise<void> {
-    const { shared, local, liveProcesses } = this.#options;
-    if (this.degraded) return local.giveBack(key, shareOf(rate, liveProcesses()), n);
-    await shared.giveBack(key, rate, n).catch((error: unknown) => this.#lost(error));
+  async giveBack(draws: readonly Draw[]): Promise<void> {
+    const { shared, local } = this.#options;
+    if (this.degraded) return local.giveBack(this.#shares(draws));
+    await shared.giveBack(draws).catch((error: unknown) => this.#lost(error));
   }
 
   close(): void {
     this.#closed = true;
     if (this.#probe !== null) clearTimeout(this.#probe);
+  }
+
+  async #ask(how: 'take' | 'peek', draws: readonly Draw[]): Promise<readonly Taken[]> {
+    const { shared, local } = this.#options;
+    if (!this.degraded) {
+      try {
+        return await shared[how](draws);
+      } catch (error) {
+        this.#lost(error);
+      }
+    }
+    this.#fallbacks++;
+    return local[how](this.#shares(draws));
+  }
+
+  #shares(draws: readonly Draw[]): readonly Draw[] {
+    const processes = this.#options.liveProcesses();
+    return draws.map((draw) => ({ ...draw, rate: shareOf(draw.rate, processes) }));
   }
 
   #lost(error: unknown): void {
@@ -78,7 +90,7 @@ export class FallbackBuckets implements BucketStore {
 
   async #tryAgain(): Promise<void> {
     try {
-      await this.#options.shared.take(PROBE_KEY, PROBE_RATE, 1);
+      await this.#options.shared.take([PROBE]);
     } catch {
       this.#scheduleProbe();
       return;

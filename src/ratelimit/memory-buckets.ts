@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { type BucketStore, type Rate, ROUNDING, type Taken } from './buckets.ts';
+import { type BucketStore, type Draw, type Rate, ROUNDING, type Taken } from './buckets.ts';
 
 // About 10 MB when full.
 const MAX_BUCKETS = 50_000;
@@ -11,6 +11,12 @@ interface Bucket {
   readonly spent: number;
   readonly at: number;
   readonly fullAt: number;
+}
+
+/** A draw, and what its bucket has spent at the moment. */
+interface Look extends Draw {
+  readonly spent: number;
+  readonly holds: boolean;
 }
 
 export interface MemoryBucketsOptions {
@@ -38,28 +44,34 @@ export class MemoryBuckets implements BucketStore {
     return this.#buckets.size;
   }
 
-  async take(key: string, rate: Rate, n: number): Promise<Taken> {
-    return this.#change(key, rate, n);
-  }
-
-  async giveBack(key: string, rate: Rate, n: number): Promise<void> {
-    this.#change(key, rate, -n);
-  }
-
-  #change(key: string, rate: Rate, n: number): Taken {
+  async take(draws: readonly Draw[]): Promise<readonly Taken[]> {
     const now = this.#now();
-    const before = this.#spent(key, rate, now);
-    const allowed = before + n <= rate.burst + ROUNDING;
-    const spent = allowed ? Math.max(0, before + n) : before;
-    const resetMs = msToRefill(spent, rate);
-    if (allowed) this.#store(key, { spent, at: now, fullAt: now + resetMs });
-    return {
-      allowed,
-      limit: rate.burst,
-      remaining: Math.max(0, Math.floor(rate.burst - spent + ROUNDING)),
-      resetMs,
-      retryAfterMs: allowed ? 0 : msToRefill(Math.min(spent, spent + n - rate.burst), rate),
-    };
+    const looks = draws.map((draw) => this.#look(draw, now));
+    const taking = looks.every(({ holds }) => holds);
+    return looks.map((look) => (taking ? this.#draw(look, now) : levelOf(look)));
+  }
+
+  async peek(draws: readonly Draw[]): Promise<readonly Taken[]> {
+    const now = this.#now();
+    return draws.map((draw) => levelOf(this.#look(draw, now)));
+  }
+
+  async giveBack(draws: readonly Draw[]): Promise<void> {
+    const now = this.#now();
+    for (const draw of draws) this.#draw(this.#look({ ...draw, n: -draw.n }, now), now);
+  }
+
+  #look(draw: Draw, now: number): Look {
+    const { key, rate, n } = draw;
+    const spent = this.#spent(key, rate, now);
+    return { ...draw, spent, holds: spent + n <= rate.burst + ROUNDING };
+  }
+
+  #draw(look: Look, now: number): Taken {
+    const after = { ...look, spent: Math.max(0, look.spent + look.n) };
+    const level = levelOf(after);
+    this.#store(look.key, { spent: after.spent, at: now, fullAt: now + level.resetMs });
+    return level;
   }
 
   #spent(key: string, rate: Rate, now: number): number {
@@ -87,6 +99,16 @@ export class MemoryBuckets implements BucketStore {
     const [oldest] = this.#buckets.keys();
     if (oldest !== undefined) this.#buckets.delete(oldest);
   }
+}
+
+function levelOf({ rate, n, spent, holds }: Look): Taken {
+  return {
+    allowed: holds,
+    limit: rate.burst,
+    remaining: Math.max(0, Math.floor(rate.burst - spent + ROUNDING)),
+    resetMs: msToRefill(spent, rate),
+    retryAfterMs: holds ? 0 : msToRefill(Math.min(spent, spent + n - rate.burst), rate),
+  };
 }
 
 function msToRefill(tokens: number, rate: Rate): number {

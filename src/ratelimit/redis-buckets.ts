@@ -1,26 +1,38 @@
 import type { RedisClient } from '../redis/client.ts';
 import { TAKE_TOKENS } from './bucket.lua.ts';
-import type { BucketStore, Rate } from './buckets.ts';
+import type { BucketStore, Draw, Taken } from './buckets.ts';
+
+/** Numbers that the script answers for each bucket. */
+const FIELDS = 4;
 
 /** Buckets that all processes share: exact however many of them take at once. */
 export function redisBuckets(redis: RedisClient): BucketStore {
   const script = redis.script('takeTokens', TAKE_TOKENS);
-  const run = async (key: string, rate: Rate, n: number) =>
-    parseReply(await script([key], [rate.burst, rate.perMinute, n]));
+  const run = async (mode: 'take' | 'peek', draws: readonly Draw[]): Promise<readonly Taken[]> => {
+    const keys = draws.map(({ key }) => key);
+    const numbers = draws.flatMap(({ rate, n }) => [rate.burst, rate.perMinute, n]);
+    const reply = parseReply(await script(keys, [mode, ...numbers]), draws.length);
+    return draws.map(({ rate }, index) => takenOf(reply.slice(index * FIELDS), rate.burst));
+  };
   return {
-    async take(key, rate, n) {
-      const [allowed, remaining, resetMs, retryAfterMs] = await run(key, rate, n);
-      return { allowed: allowed === 1, limit: rate.burst, remaining, resetMs, retryAfterMs };
-    },
-    async giveBack(key, rate, n) {
-      await run(key, rate, -n);
+    take: (draws) => run('take', draws),
+    peek: (draws) => run('peek', draws),
+    async giveBack(draws) {
+      await run(
+        'take',
+        draws.map((draw) => ({ ...draw, n: -draw.n })),
+      );
     },
   };
 }
 
-function parseReply(reply: unknown): [number, number, number, number] {
-  if (Array.isArray(reply) && reply.length === 4 && reply.every((part) => typeof part === 'number')) {
-    return reply as [number, number, number, number];
-  }
+function takenOf(reply: readonly number[], limit: number): Taken {
+  const [holds = 0, remaining = 0, resetMs = 0, retryAfterMs = 0] = reply;
+  return { allowed: holds === 1, limit, remaining, resetMs, retryAfterMs };
+}
+
+function parseReply(reply: unknown, buckets: number): readonly number[] {
+  const sound = Array.isArray(reply) && reply.length === buckets * FIELDS;
+  if (sound && reply.every((part) => typeof part === 'number')) return reply;
   throw new TypeError('unexpected reply of the bucket script');
 }

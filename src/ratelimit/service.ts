@@ -1,9 +1,9 @@
-/** Rate limits (spec 04): a token bucket for each subject and category. */
+/** Rate limits (spec 04): a token bucket for each subject and category, and ceilings for whole tenants. */
 import { hash } from 'node:crypto';
 import type { TenantId } from '../contract/names.ts';
 import type { RateCategory } from '../contract/route.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { BucketStore, Rate, Taken } from './buckets.ts';
+import type { BucketStore, Draw, Rate, Taken } from './buckets.ts';
 import { FallbackBuckets } from './fallback-buckets.ts';
 import { MemoryBuckets } from './memory-buckets.ts';
 
@@ -14,9 +14,18 @@ export interface BucketOwner {
   readonly subjectKey: string;
 }
 
-/** What the headers need. */
+/** Tokens of one category. */
+export interface Want {
+  readonly category: RateCategory;
+  readonly n: number;
+}
+
+/** The bucket that the answer speaks of: what the headers need. */
 export interface Limited {
   readonly allowed: boolean;
+  readonly category: RateCategory;
+  /** Whether it is the ceiling of the whole tenant. */
+  readonly ceiling: boolean;
   readonly limit: number;
   readonly remaining: number;
   /** Unix seconds when the bucket is full again, rounded up. */
@@ -25,9 +34,19 @@ export interface Limited {
   readonly retryAfterSeconds: number;
 }
 
+/** `off`: there is no limit, hence no headers. */
+export type Outcome = { readonly limited: 'off' } | Limited;
+
 export interface RateLimiter {
-  /** Takes `n` tokens (1 if not said) together or none. `off`: the category has no limit, hence no headers. */
-  take(owner: BucketOwner, category: RateCategory, n?: number): Promise<{ readonly limited: 'off' } | Limited>;
+  /** Takes `n` tokens (1 if not said) together or none. */
+  take(owner: BucketOwner, category: RateCategory, n?: number): Promise<Outcome>;
+  /**
+   * Takes tokens of several categories, of all or of none. The answer speaks of the first that has a limit; a refusal
+   * of the bucket that was short, and of several of the one that is so for longest.
+   */
+  takeTogether(owner: BucketOwner, wants: readonly Want[]): Promise<Outcome>;
+  /** What {@link takeTogether} would answer; nothing is taken. */
+  peek(owner: BucketOwner, wants: readonly Want[]): Promise<Outcome>;
   /** Returns tokens of a request that did less than it had asked for. */
   giveBack(owner: BucketOwner, category: RateCategory, n: number): Promise<void>;
   /** Whether limits are kept in process because Redis does not answer. */
@@ -37,10 +56,14 @@ export interface RateLimiter {
   close(): Promise<void>;
 }
 
+export type Rates = Readonly<Record<RateCategory, 'off' | Rate>>;
+
 export interface RateLimiterOptions {
   /** The shared buckets; null: one process, which keeps its own (`serve --dev`). */
   readonly store: BucketStore | null;
-  readonly rates: Readonly<Record<RateCategory, 'off' | Rate>>;
+  readonly rates: Rates;
+  /** What all subjects of a home tenant may do together; none unless given. */
+  readonly ceilings?: Rates;
   /** Processes that share the load, as last known; for the time without Redis. */
   readonly liveProcesses?: () => number;
   readonly log: Pick<Log, 'info' | 'warn'>;
@@ -49,22 +72,60 @@ export interface RateLimiterOptions {
   readonly probeIntervalMs?: number;
 }
 
+/** A draw that knows what it is for. */
+interface Claim extends Draw {
+  readonly category: RateCategory;
+  readonly ceiling: boolean;
+}
+
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
-  const { rates, now = Date.now } = options;
+  const { rates, ceilings = null, now = Date.now } = options;
   const local = new MemoryBuckets();
   const fallback = options.store === null ? null : withFallback(options.store, local, options);
   const buckets: BucketStore = fallback ?? local;
+
+  /** The subject's own buckets, which share a slot, and those of its tenant, which share another one. */
+  function claims(owner: BucketOwner, wants: readonly Want[]): { own: readonly Claim[]; above: readonly Claim[] } {
+    for (const { n } of wants) checkTokens(n);
+    const of = (table: Rates | null, keyOf: (category: RateCategory) => string, ceiling: boolean) =>
+      wants.flatMap(({ category, n }): readonly Claim[] => {
+        const rate = table?.[category] ?? 'off';
+        return rate === 'off' ? [] : [{ key: keyOf(category), rate, n, category, ceiling }];
+      });
+    return {
+      own: of(rates, (category) => bucketKey(owner, category), false),
+      above: of(ceilings, (category) => ceilingKey(owner.tenantId, category), true),
+    };
+  }
+
+  /**
+   * The subject first: who is over its own limit takes nothing from the others of its tenant. Where the tenant is short
+   * the subject gets its tokens back.
+   */
+  async function ask(how: 'take' | 'peek', owner: BucketOwner, wants: readonly Want[]): Promise<Outcome> {
+    const { own, above } = claims(owner, wants);
+    const answers: Limited[] = [];
+    for (const group of [own, above]) {
+      if (group.length === 0) continue;
+      const taken = await buckets[how](group);
+      const limits = group.map((claim, index) => describe(claim, taken[index], now()));
+      const short = longestWait(limits);
+      if (short !== null) {
+        if (group === above && how === 'take' && own.length > 0) await buckets.giveBack(own);
+        return short;
+      }
+      answers.push(...limits);
+    }
+    return answers[0] ?? { limited: 'off' };
+  }
+
   return {
-    async take(owner, category, n = 1) {
-      checkTokens(n);
-      const rate = rates[category];
-      if (rate === 'off') return { limited: 'off' };
-      return inSeconds(await buckets.take(bucketKey(owner, category), rate, n), now());
-    },
+    take: (owner, category, n = 1) => ask('take', owner, [{ category, n }]),
+    takeTogether: (owner, wants) => ask('take', owner, wants),
+    peek: (owner, wants) => ask('peek', owner, wants),
     async giveBack(owner, category, n) {
-      checkTokens(n);
-      const rate = rates[category];
-      if (rate !== 'off') await buckets.giveBack(bucketKey(owner, category), rate, n);
+      const { own, above } = claims(owner, [{ category, n }]);
+      for (const group of [own, above]) if (group.length > 0) await buckets.giveBack(group);
     },
     get degraded() {
       return fallback?.degraded ?? false;
@@ -99,14 +160,27 @@ export function bucketKey(owner: BucketOwner, category: RateCategory): string {
   return `sv:{${owner.tenantId}:${subject}}:${category}`;
 }
 
+/** A tenant's id has no colon, so no subject's bucket is called so. */
+function ceilingKey(tenantId: TenantId, category: RateCategory): string {
+  return `sv:{${tenantId}}:${category}`;
+}
+
 /** Anything else is a defect of the caller, and must not reach the arithmetic. */
 function checkTokens(n: number): void {
   if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(`not a number of tokens: ${n}`);
 }
 
-function inSeconds(taken: Taken, nowMs: number): Limited {
+function longestWait(limits: readonly Limited[]): Limited | null {
+  const short = limits.filter(({ allowed }) => !allowed);
+  return short.sort((a, b) => b.retryAfterSeconds - a.retryAfterSeconds)[0] ?? null;
+}
+
+function describe({ category, ceiling }: Claim, taken: Taken | undefined, nowMs: number): Limited {
+  if (taken === undefined) throw new TypeError('a store of buckets has left a draw unanswered');
   return {
     allowed: taken.allowed,
+    category,
+    ceiling,
     limit: taken.limit,
     remaining: taken.remaining,
     resetSeconds: Math.ceil((nowMs + taken.resetMs) / 1_000),

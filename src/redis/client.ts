@@ -70,6 +70,8 @@ function ioredisOptions(address: RedisAddress, options: RedisClientOptions): Red
     replyMapping: 'legacy',
     lazyConnect: true,
     enableOfflineQueue: false,
+    // Commands of one turn of the event loop leave in one write.
+    enableAutoPipelining: true,
     // Whatever was under way when the connection broke has failed; the caller has already gone on without.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

@@ -1,37 +1,33 @@
-import { ApiError } from '../contract/errors.ts';
 import { changeRoute, type Reply, type Route, readRoute } from '../contract/route.ts';
 import { NoQuery } from '../contract/schemas.ts';
-import { isoMillis } from '../lib/clock.ts';
-import { expectedVersion, versionNumber } from './preconditions.ts';
-import { PutBody, SecretBody, VersionQuery, WrittenBody } from './schemas.ts';
+import type { WrittenSecret } from './append.ts';
+import { batchRoutes } from './batch/routes.ts';
+import { etag, versionBody } from './bodies.ts';
+import { deletionRoutes } from './deletion/routes.ts';
+import { historyRoutes } from './history/routes.ts';
+import { parseExpected, parseNewVersion } from './inputs.ts';
+import { listingRoutes } from './listing/routes.ts';
+import { versionNumber } from './preconditions.ts';
+import { PatchBody, PutBody, RollbackBody, SecretBody, VersionQuery, WrittenBody } from './schemas.ts';
 import type { SecretsService } from './service.ts';
-import { SECRET_TYPES, type SecretType, type SecretVersion } from './types.ts';
+import { stateRoutes } from './state/routes.ts';
 
-function parseSecretType(text: string | undefined): SecretType | null {
-  if (text === undefined) return null;
-  const type = SECRET_TYPES.find((known) => known === text);
-  if (type === undefined) throw new ApiError('invalid_secret_type');
-  return type;
-}
+const writing = {
+  tag: 'secrets',
+  category: 'SECRETS_WRITE',
+  scope: 'secrets:write',
+  authority: { type: 'policy', kind: 'secret', permission: 'write' },
+  query: NoQuery,
+} as const;
 
-/** The members of an answer that are not the value. */
-function describe(secret: SecretVersion) {
+const NEW_VERSION = { 200: { description: 'A new version of an existing secret', schema: WrittenBody } };
+
+function writtenReply(written: WrittenSecret): Reply {
   return {
-    path: secret.path,
-    secret_type: secret.secretType,
-    version: secret.version,
-    metadata: secret.metadata,
-    created_at: isoMillis(secret.createdAt.getTime()),
-    updated_at: isoMillis(secret.updatedAt.getTime()),
-    expires_at: null,
-    last_accessed_at: null,
-    rotation_policy_id: null,
-    secret_policy_id: null,
+    status: written.created ? 201 : 200,
+    headers: etag(written.version),
+    body: { ...versionBody(written), created: written.created },
   };
-}
-
-function etag(secret: SecretVersion): Record<string, string> {
-  return { ETag: `"${secret.version}"` };
 }
 
 export function secretsRoutes(service: SecretsService): readonly Route[] {
@@ -49,45 +45,63 @@ export function secretsRoutes(service: SecretsService): readonly Route[] {
     responses: { 200: { description: 'The secret with its value', schema: SecretBody } },
     run: async (call): Promise<Reply> => {
       const version = call.query.version === undefined ? null : versionNumber(call.query.version);
-      const secret = await service.read(call, call.secretPath(), version);
+      const isKnown = (read: number) => call.knows(etag(read).ETag);
+      const secret = await service.read(call, call.secretPath(), version, isKnown);
       return {
         status: 200,
-        headers: etag(secret),
-        body: { ...describe(secret), data: secret.data },
+        headers: etag(secret.version),
+        body: { ...versionBody(secret), data: secret.data },
         facts: { version: secret.version },
+        valuesOf: [secret.secretType],
       };
     },
   });
 
   const write = changeRoute({
+    ...writing,
     method: 'PUT',
     path: '/v1/secrets/{path}',
     summary: 'Write a new version of a secret',
-    tag: 'secrets',
-    category: 'SECRETS_WRITE',
-    scope: 'secrets:write',
-    authority: { type: 'policy', kind: 'secret', permission: 'write' },
     action: 'write',
-    query: NoQuery,
     body: PutBody,
-    responses: {
-      200: { description: 'A new version of an existing secret', schema: WrittenBody },
-      201: { description: 'The first version', schema: WrittenBody },
-    },
-    run: async (call) => {
-      const { data, metadata, options } = call.body;
-      return service.write(call, call.secretPath(), data, {
-        secretType: parseSecretType(call.body.secret_type),
-        metadata: metadata ?? {},
-        expected: expectedVersion(call.ifMatch, call.ifNoneMatch, options?.cas),
-      });
-    },
-    reply: (written) => ({
-      status: written.created ? 201 : 200,
-      headers: etag(written),
-      body: { ...describe(written), created: written.created },
-    }),
+    responses: { ...NEW_VERSION, 201: { description: 'The first version', schema: WrittenBody } },
+    run: async (call) => service.write(call, call.secretPath(), call.body.data, parseNewVersion(call)),
+    reply: writtenReply,
   });
 
-  return [read, write];
+  const patch = changeRoute({
+    ...writing,
+    method: 'PATCH',
+    path: '/v1/secrets/{path}',
+    summary: 'Change members of the value, as a new version',
+    action: 'write',
+    body: PatchBody,
+    responses: NEW_VERSION,
+    run: async (call) => service.patch(call, call.secretPath(), call.body.data, parseNewVersion(call)),
+    reply: writtenReply,
+  });
+
+  const rollback = changeRoute({
+    ...writing,
+    method: 'POST',
+    path: '/v1/secrets/{path}:rollback',
+    summary: 'Write a copy of a former version',
+    action: 'rollback',
+    body: RollbackBody,
+    responses: NEW_VERSION,
+    run: async (call) => service.rollback(call, call.secretPath(), call.body.version, parseExpected(call)),
+    reply: writtenReply,
+  });
+
+  return [
+    read,
+    write,
+    patch,
+    rollback,
+    ...deletionRoutes(service),
+    ...batchRoutes(service),
+    ...stateRoutes(service),
+    ...historyRoutes(service),
+    ...listingRoutes(service),
+  ];
 }

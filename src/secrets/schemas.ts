@@ -1,9 +1,14 @@
 import Type, { type Static } from 'typebox';
-import { Nullable, StoredName, StoredText, Timestamp } from '../contract/schemas.ts';
-import { SECRET_TYPES } from './types.ts';
+import { CursorText, LimitText, Nullable, StoredName, StoredText, Timestamp } from '../contract/schemas.ts';
+import { SECRET_TYPES, VERSION_STATES } from './types.ts';
 
 /** The column's, and more than any secret will have. */
 export const MAX_VERSION = 2_147_483_647;
+/** What a write may have to count. More than that: 0, all of them. */
+export const MAX_MAX_VERSIONS = 10_000;
+const MAX_VERSIONS_DESTROYED = 100;
+
+const closed = { additionalProperties: false } as const;
 
 export const VersionQuery = Type.Object(
   {
@@ -32,31 +37,86 @@ export const MetadataInput = Type.Object(
   { additionalProperties: false, description: 'not secret, searchable; members left out keep their former value' },
 );
 
+const Options = Type.Object(
+  {
+    cas: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: MAX_VERSION,
+        description: 'the version you expect to replace; 0: the path must be free',
+      }),
+    ),
+    max_versions: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: MAX_MAX_VERSIONS,
+        description: 'newest versions that stay readable, 10 at first; 0: all of them',
+      }),
+    ),
+    expires_in: Type.Optional(Type.String({ maxLength: 64, description: 'a duration from now', examples: ['90d'] })),
+    expires_at: Type.Optional(
+      Nullable(Type.String({ maxLength: 64, description: 'ISO 8601 UTC with Z', examples: ['2027-01-31T12:00:00Z'] })),
+    ),
+  },
+  { ...closed, description: 'options left out keep their former value; an expiry that has passed does not' },
+);
+export type Options = Static<typeof Options>;
+
+const SecretTypeInput = Type.String({ description: SECRET_TYPES.join(', '), examples: ['kv'] });
+
 export const PutBody = Type.Object(
   {
     data: SecretData,
-    secret_type: Type.Optional(Type.String({ description: SECRET_TYPES.join(', '), examples: ['kv'] })),
+    secret_type: Type.Optional(SecretTypeInput),
     metadata: Type.Optional(MetadataInput),
-    options: Type.Optional(
-      Type.Object(
-        {
-          cas: Type.Optional(
-            Type.Integer({
-              minimum: 0,
-              maximum: MAX_VERSION,
-              description: 'the version you expect to replace; 0: the path must be free',
-            }),
-          ),
-        },
-        { additionalProperties: false },
-      ),
+    options: Type.Optional(Options),
+  },
+  closed,
+);
+
+export const PatchBody = Type.Object(
+  {
+    data: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'a JSON merge patch (RFC 7396) of the value: null takes a member away',
+      examples: [{ password: '...', legacy: null }],
+    }),
+    secret_type: Type.Optional(SecretTypeInput),
+    metadata: Type.Optional(MetadataInput),
+    options: Type.Optional(Options),
+  },
+  closed,
+);
+
+export const MetadataPatchBody = Type.Object(
+  { metadata: Type.Optional(MetadataInput), options: Type.Optional(Options) },
+  { ...closed, minProperties: 1 },
+);
+
+export const DeleteQuery = Type.Object(
+  {
+    permanent: Type.Optional(
+      Type.Enum(['true', 'false'], {
+        description: 'true: destroy all versions at once; false, the default: recoverable',
+      }),
     ),
   },
-  { additionalProperties: false },
+  closed,
 );
-export type PutBody = Static<typeof PutBody>;
 
-const Metadata = Type.Object({
+const VersionInput = Type.Integer({ minimum: 1, maximum: MAX_VERSION });
+
+export const DestroyBody = Type.Object(
+  {
+    versions: Type.Array(VersionInput, { minItems: 1, maxItems: MAX_VERSIONS_DESTROYED, uniqueItems: true }),
+  },
+  closed,
+);
+
+export const RollbackBody = Type.Object({ version: VersionInput }, closed);
+
+export const HistoryQuery = Type.Object({ limit: Type.Optional(LimitText), cursor: Type.Optional(CursorText) }, closed);
+
+export const Metadata = Type.Object({
   description: Type.String(),
   tags: Type.Array(Type.String()),
   owner: Type.String(),
@@ -78,3 +138,46 @@ const common = {
 
 export const SecretBody = Type.Object({ ...common, data: SecretData });
 export const WrittenBody = Type.Object({ ...common, created: Type.Boolean() });
+
+const { version: _, ...withoutVersion } = common;
+export const StateBody = Type.Object({
+  ...withoutVersion,
+  current_version: Type.Integer(),
+  version_count: Type.Integer({ description: 'versions that max_versions has kept' }),
+  options: Type.Object({ max_versions: Type.Integer() }),
+  deleted_at: Nullable(Timestamp),
+  recoverable_until: Nullable(Timestamp),
+});
+
+export const HistoryBody = Type.Object({
+  path: Type.String(),
+  current_version: Type.Integer(),
+  versions: Type.Array(
+    Type.Object({
+      version: Type.Integer(),
+      created_at: Timestamp,
+      created_by: Type.String(),
+      created_from: Nullable(Type.Integer({ description: 'the version that this one is a copy of' })),
+      state: Type.Enum([...VERSION_STATES]),
+      readable: Type.Boolean(),
+      readable_until: Nullable(Timestamp),
+    }),
+  ),
+  cursor: Nullable(Type.String()),
+  has_more: Type.Boolean(),
+});
+
+export const DeletedBody = Type.Object({
+  path: Type.String(),
+  permanent: Type.Boolean(),
+  version_count: Type.Integer(),
+  recoverable_until: Nullable(Timestamp),
+  unrecoverable_after: Nullable(Timestamp),
+});
+
+export const DestroyedBody = Type.Object({
+  path: Type.String(),
+  current_version: Type.Integer(),
+  versions_destroyed: Type.Array(Type.Integer()),
+  unrecoverable_after: Nullable(Timestamp),
+});

@@ -52,14 +52,27 @@ function allowedOnly(record: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).filter(([field]) => ALLOWED.has(field)));
 }
 
-/** One readable line an entry, for people; the same fields as JSON. */
+// What a terminal obeys, or shows as nothing: control and format characters, line and paragraph separators. A stranger's
+// text must neither begin a line of its own nor steer the terminal of whoever reads it.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escaped(character: string): string {
+  return [...Array(character.length).keys()]
+    .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/** One readable line an entry, for people: time, level, message, then the fields that say something. */
+function textLine(record: Readonly<Record<string, unknown>>): string {
+  const { level, time, msg, instance_id, ...fields } = record;
+  const said = Object.entries({ ...fields, instance_id }).filter(([, value]) => value !== null);
+  const rest = said.map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return [time, String(level).toUpperCase(), msg, ...rest].join('  ').replace(UNPRINTABLE, escaped);
+}
+
 function textStream(out: DestinationStream): DestinationStream {
   return {
-    write(line: string) {
-      const { level, time, msg, instance_id: _, ...fields } = JSON.parse(line) as Record<string, unknown>;
-      const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-      out.write([time, String(level).toUpperCase(), msg, ...rest].join('  ').concat('\n'));
-    },
+    write: (line: string) => void out.write(`${textLine(JSON.parse(line) as Record<string, unknown>)}\n`),
   };
 }
 
@@ -85,9 +98,22 @@ export function createLog({ level, format, instanceId, fd = 1 }: LogSettings): L
   );
 }
 
+/** The error of `JSON.parse` quotes the text that it could not read. */
+function describe(error: Error): string {
+  return error instanceof SyntaxError ? 'not the text it should be' : error.message;
+}
+
+/** Where it was thrown, without the message that V8 writes above. */
+function frames({ stack = '' }: Error): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
+}
+
 /** What to log of something thrown: never more than its name, message and stack. */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error };
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return { error: `${error.name}: ${error.message}${cause}`, stack: error.stack ?? null };
+  const cause = error.cause instanceof Error ? ` (${describe(error.cause)})` : '';
+  return { error: `${error.name}: ${describe(error)}${cause}`, stack: frames(error) || null };
 }

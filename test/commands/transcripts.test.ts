@@ -16,12 +16,23 @@ test('--version', async () => {
   }
 });
 
+test('--version --json says what it was built with', async () => {
+  const { code, stdout } = await run(['--version', '--json']);
+  assert.is(code, 0);
+  const { version, packaging, node, pkcs11, ...more } = JSON.parse(stdout);
+  assert.match(version, /^\d+\.\d+\.\d+$/);
+  assert.equal({ packaging, node, more }, { packaging: 'sources', node: process.versions.node, more: {} });
+  assert.type(pkcs11, 'boolean');
+});
+
 test('--help lists the commands, with examples', async () => {
   for (const args of [['--help'], ['-h'], ['help']]) {
     const { code, stdout, stderr } = await run(args, { FORCE_COLOR: '1' });
     assert.is(code, 0);
     assert.is(stderr, '');
-    for (const command of ['serve', 'migrate', 'config']) assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'));
+    for (const command of ['serve', 'migrate', 'config', 'healthcheck']) {
+      assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'));
+    }
     assert.match(stdout, '\nExamples:\n  scaivault serve --dev ');
     assert.not.match(stdout, COLOUR);
   }
@@ -35,7 +46,7 @@ test('without arguments shows the same, as a mistake', async () => {
 });
 
 test('every command has a help with its exit codes and examples', async () => {
-  for (const command of ['serve', 'migrate', 'config']) {
+  for (const command of ['serve', 'migrate', 'config', 'healthcheck', 'selftest']) {
     const long = await run([command, '--help']);
     assert.is(long.code, 0);
     assert.is(long.stderr, '');

@@ -140,7 +140,7 @@ test('an object store is told where it is', () => {
 
 test('a variable without effect in this release is warned about only when it is given', () => {
   assert.equal(serveWith({}).warnings, []);
-  assert.equal(serveWith({ SERVE_PROCESSES: '2' }).warnings, ['SERVE_PROCESSES has no effect in this release.']);
+  assert.equal(serveWith({ AUDIT_RETENTION: '900d' }).warnings, ['AUDIT_RETENTION has no effect in this release.']);
 });
 
 test('a misspelt variable is warned about with the nearest name', () => {

@@ -251,6 +251,14 @@ test('RATE_LIMIT_ENABLED=false turns every category off', () => {
   assert.equal(new Set(Object.values(RATE_LIMITS)), new Set(['off']));
 });
 
+test('ceilings of tenants are off unless set, and go off with the limits', () => {
+  const { RATE_CEILINGS } = serveWith({ RATE_LIMIT_TENANT_LIST: '5/s:9' });
+  assert.equal(RATE_CEILINGS.LIST, { perMinute: 300, burst: 9 });
+  assert.is(RATE_CEILINGS.SECRETS_READ, 'off');
+  const off = serveWith({ RATE_LIMIT_ENABLED: 'false', RATE_LIMIT_TENANT_LIST: '5/s' });
+  assert.is(off.RATE_CEILINGS.LIST, 'off');
+});
+
 test('every range of trusted proxies is one that the system can match', () => {
   const address = fc.oneof(fc.ipV4(), fc.ipV6());
   const bits = fc.option(fc.nat(140), { nil: undefined });

@@ -59,6 +59,10 @@ test('is not touched when --dev is refused', async () => {
     assert.is(end.code, 64, bind);
     assert.match(refusal(end).line, '--dev listens on loopback only');
   }
+  const end = await (await develop(['--data', 'untouched', '--metrics-bind-address', '0.0.0.0:0'], { cwd: home.path }))
+    .finished;
+  assert.is(end.code, 64);
+  assert.match(refusal(end).line, 'not on 0.0.0.0. Try --metrics-bind-address 127.0.0.1:9464');
   assert.not.ok(existsSync(at('untouched')));
 });
 

@@ -238,7 +238,7 @@ test('a request id that was used before hides no entry', async () => {
 test('what has no identity and no guarded route leaves nothing', async () => {
   const id = requestId();
   const asked = { token: null, headers: { 'x-request-id': id } };
-  for (const path of ['/v1/health', '/v1/nothing', '/v1/secrets', '/v1/openapi.json'])
+  for (const path of ['/v1/health', '/v1/nothing', '/v1/secret', '/v1/openapi.json'])
     await house.ask('GET', path, asked);
   await house.ask('DELETE', '/v1/health', asked);
   assert.equal(await house.audited(id), []);

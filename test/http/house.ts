@@ -63,6 +63,7 @@ export function table(): readonly Route[] {
     clock: nothing,
     ready: nothing,
     baseUrl: 'https://vault.example.test',
+    metrics: async () => '',
     db: nothing,
     keyring: nothing,
     identity: nothing,

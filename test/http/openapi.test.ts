@@ -16,6 +16,7 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [nam
 type Members = { readonly [name: string]: Json };
 
 const routes = table();
+const CHANGES = routes.filter(({ effect }) => effect === 'change').map(({ method, path }) => `${method} ${path}`);
 const published = async () => (await house.ask('GET', '/v1/openapi.json', { token: null })).body as Members;
 const isObject = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -67,10 +68,13 @@ test('is what a reader of the standard expects: parameters, bodies and answers i
       name,
     );
     for (const parameter of parameters) {
-      assert.ok(['path', 'query'].includes(String(parameter.in)), name);
+      assert.ok(['path', 'query', 'header'].includes(String(parameter.in)), name);
       assert.ok(isObject(parameter.schema), name);
       if (parameter.in === 'path') assert.is(parameter.required, true, name);
     }
+    const inHeader = parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name);
+    const remembered = CHANGES.includes(`${method.toUpperCase()} ${path}`) && (method === 'post' || method === 'put');
+    assert.equal(inHeader, remembered ? ['Idempotency-Key'] : [], name);
     const keys = parameters.map((parameter) => `${parameter.in} ${parameter.name}`);
     assert.is(new Set(keys).size, keys.length, `${name}: a parameter stands twice`);
     const answers = Object.entries(operation.responses as Members);

@@ -24,6 +24,16 @@ test('stands in the log for the operator, and not in the answer', async () => {
   assert.not.match(JSON.stringify(line), new RegExp(token.slice(-20)));
 });
 
+test('and whatever else a request makes the server say, stands there under its id', async () => {
+  const asked = (id: string, token: string) =>
+    server.ask('GET', '/v1/auth/whoami', { token, headers: { 'x-request-id': id } });
+  assert.is((await asked('req-first-admin', server.adminToken())).status, 200);
+  assert.is((await asked('req-other-partner', server.token({ partner_id: 'ptn_other' }))).status, 403);
+  const idOf = (message: string) => server.log.find((line) => line.message === message)?.fields.request_id;
+  assert.is(idOf('the first super_admin was made'), 'req-first-admin');
+  assert.is(idOf('a token claims another partner for a tenant'), 'req-other-partner');
+});
+
 test('does not fill the log when a stranger keeps trying', async () => {
   const token = server.token({ aud: 'somebody-else' });
   for (let tries = 0; tries < 30; tries++) await server.ask('GET', '/v1/auth/whoami', { token });

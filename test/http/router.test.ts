@@ -29,6 +29,9 @@ const ROUTES: readonly Route[] = [
   guarded('POST', '/v1/items/{id}/parts'),
   guarded('GET', '/v1/items/{id}/parts/{part}'),
   guarded('GET', '/v1/items/mine'),
+  guarded('GET', '/v1/items/{id}:log'),
+  guarded('POST', '/v1/items/{id}:undo'),
+  guarded('DELETE', '/v1/items/{id}:undo'),
 ];
 
 /** What a call came to, as plain data. */
@@ -75,8 +78,13 @@ function matchOne(route: Route, path: string): Candidate | null {
     const segment = given[at];
     if (segment === undefined) return null;
     if (part.startsWith('{')) {
-      if (segment === '') return null;
-      params[part.slice(1, -1)] = segment;
+      const [name = '', action] = part.slice(1).split('}');
+      const takesActions =
+        at === given.length - 1 &&
+        ROUTES.some((other) => other.path.startsWith(`/${pattern.slice(0, at).join('/')}/{${name}}:`));
+      const colon = takesActions && segment.includes(':') ? segment.lastIndexOf(':') : segment.length;
+      if (colon === 0 || segment.slice(colon) !== action) return null;
+      params[name] = segment.slice(0, colon);
       rank += 'p';
     } else if (part === segment) rank += 'l';
     else return null;
@@ -84,7 +92,10 @@ function matchOne(route: Route, path: string): Candidate | null {
   return given.length === pattern.length ? { route, rest: null, params, rank } : null;
 }
 
-/** The router as a specification: every route is compared, the most literal one wins. */
+/**
+ * The router as a specification: every route is compared, the most literal one wins; where it does not know the method,
+ * what takes the rest of the path does.
+ */
 function expected(method: string, target: string): Outcome {
   let path = target;
   let tenant: string | null = null;
@@ -97,9 +108,10 @@ function expected(method: string, target: string): Outcome {
   const best = candidates.map(({ rank }) => rank).sort()[0];
   const hits = candidates.filter(({ rank }) => rank === best);
   if (hits.length === 0) return { code: 'route_not_found' };
-  const hit = hits.find(({ route }) => route.method === method);
+  const all = [...hits, ...candidates.filter((candidate) => candidate.rank.endsWith('r') && candidate.rank !== best)];
+  const hit = all.find(({ route }) => route.method === method);
   if (hit === undefined) {
-    return { code: 'method_not_allowed', allow: hits.map(({ route }) => route.method).sort() };
+    return { code: 'method_not_allowed', allow: [...new Set(all.map(({ route }) => route.method))].sort() };
   }
   if (tenant !== null && hit.route.effect === 'public') return { code: 'route_not_found' };
   return { found: `${hit.route.method} ${hit.route.path}`, rest: hit.rest, params: hit.params, tenant };
@@ -107,7 +119,25 @@ function expected(method: string, target: string): Outcome {
 
 const segment = fc.oneof(
   fc.constantFrom('v1', 'health', 'ready', 'things', 'items', 'mine', 'parts', 'batch', 't', 'tnt_a', '', '.', '..'),
-  fc.constantFrom('a', 'a:meta', 'a:copy', 'a:', ':', ':meta', 'a:b:meta', '{id}', '{path}', '__proto__', '%41', 'V1'),
+  fc.constantFrom(
+    'a',
+    'a:meta',
+    'a:copy',
+    'a:log',
+    'a:undo',
+    ':log',
+    'mine:log',
+    'a:log:undo',
+    'a:',
+    ':',
+    ':meta',
+    'a:b:meta',
+    '{id}',
+    '{path}',
+    '__proto__',
+    '%41',
+    'V1',
+  ),
   fc.stringMatching(/^[a-z:]{0,3}$/),
 );
 const target = fc.oneof(
@@ -147,6 +177,25 @@ test('a parameter is taken as it stands, so that an id has one spelling', () => 
   }
 });
 
+test('what follows the last colon of a parameter is its action, and nothing else is', () => {
+  const found = (method: string, path: string) => {
+    const outcome = routed(method, `/v1/items/${path}`);
+    return 'found' in outcome ? [outcome.found, outcome.params] : outcome.code;
+  };
+  assert.equal(found('GET', 'a:log'), ['GET /v1/items/{id}:log', { id: 'a' }]);
+  assert.equal(found('POST', 'a:undo'), ['POST /v1/items/{id}:undo', { id: 'a' }]);
+  assert.equal(found('GET', 'a'), ['GET /v1/items/{id}', { id: 'a' }]);
+  assert.equal(found('GET', 'a:b:log'), ['GET /v1/items/{id}:log', { id: 'a:b' }]);
+  // Before a slash a colon means nothing.
+  assert.equal(found('POST', 'a:log/parts'), ['POST /v1/items/{id}/parts', { id: 'a:log' }]);
+  assert.equal(routed('PUT', '/v1/items/a:undo'), { code: 'method_not_allowed', allow: ['DELETE', 'POST'] });
+  // None of these is another spelling of `a`, and no empty parameter has an action.
+  for (const path of ['a:', 'a::', 'a:nothing', 'a:LOG', 'a:log:', 'a:%6cog', 'a%3alog:', ':log', ':', '::log:']) {
+    assert.is(found('GET', path), 'route_not_found', path);
+  }
+  assert.equal(found('GET', ':a:log'), ['GET /v1/items/{id}:log', { id: ':a' }]);
+});
+
 test('the tenant of a target is not decoded', () => {
   assert.is((routed('GET', '/v1/t/%74nt/things/a') as { tenant: string }).tenant, '%74nt');
   assert.equal(routed('GET', '/v1/t//things/a'), { code: 'route_not_found' });
@@ -168,6 +217,10 @@ test('a table with two routes for one call is refused', () => {
   assert.throws(() => createRouter(twice), /two routes/);
   const names = [guarded('GET', '/v1/a/{id}'), guarded('PUT', '/v1/a/{name}')];
   assert.throws(() => createRouter(names), /in one place/);
+  const actions = [guarded('GET', '/v1/a/{id}:log'), guarded('GET', '/v1/a/{id}:log')];
+  assert.throws(() => createRouter(actions), /two routes/);
+  const otherName = [guarded('GET', '/v1/a/{id}'), guarded('PUT', '/v1/a/{name}:log')];
+  assert.throws(() => createRouter(otherName), /in one place/);
 });
 
 test.run();

@@ -59,6 +59,11 @@ test('names a scope, an authority, a category and an action for every other one'
   }
 });
 
+test('leaves an audit entry of every answer but one', () => {
+  const silent = guarded.filter((route) => route.effect === 'read' && route.audited === false).map(nameOf);
+  assert.equal(silent, ['POST /v1/policies/test']);
+});
+
 test('has no GET that changes something, and no change by GET', () => {
   for (const route of guarded) {
     if (route.method === 'GET') assert.is(route.effect, 'read', nameOf(route));
@@ -92,9 +97,9 @@ test('an unknown route is 404 and a wrong method 405 with Allow, both without a 
     '/',
     '/v1',
     '/v1/',
-    '/v1/secrets',
+    '/v1/secret',
     '/v2/health',
-    '/v1/metrics',
+    '/v1/metrics/',
     '/v1/nothing/at/all',
     '/v1/t/a',
   ]) {
@@ -103,10 +108,10 @@ test('an unknown route is 404 and a wrong method 405 with Allow, both without a 
     assertError(answer.body, 'route_not_found');
   }
   const cases = [
-    ['DELETE', '/v1/secrets/app/db', 'GET, PUT'],
-    ['OPTIONS', '/v1/secrets/app/db', 'GET, PUT'],
+    ['POST', '/v1/secrets/app/db', 'DELETE, GET, PATCH, PUT'],
+    ['OPTIONS', '/v1/secrets/app/db', 'DELETE, GET, PATCH, PUT'],
     ['PUT', '/v1/health', 'GET'],
-    ['GET', '/v1/policies', 'POST'],
+    ['DELETE', '/v1/policies', 'GET, POST'],
     ['POST', '/v1/audit/logs', 'GET'],
   ] as const;
   for (const [method, path, allow] of cases) {
@@ -118,7 +123,7 @@ test('an unknown route is 404 and a wrong method 405 with Allow, both without a 
   }
   const head = await fetch(`${house.url}/v1/secrets/app/db`, { method: 'HEAD' });
   assert.is(head.status, 405);
-  assert.is(head.headers.get('allow'), 'GET, PUT');
+  assert.is(head.headers.get('allow'), 'DELETE, GET, PATCH, PUT');
 });
 
 test('no query string opens a route (Infisical#6138, VULN-240)', async () => {

@@ -26,6 +26,10 @@ test.after(() => house.stop());
 async function assertUnheard(): Promise<void> {
   for (const text of said) assert.not.match(text, CANARY, 'an answer');
   assert.not.match(JSON.stringify(house.log), CANARY, 'the log');
+  const token = house.token({ sub: house.adminSub, scope: 'admin' });
+  const metrics = await house.ask('GET', '/v1/metrics', { token });
+  assert.match(metrics.text, 'scaivault_requests_total');
+  assert.not.match(metrics.text, CANARY, 'the metrics');
   const rows = await house.sql<{ row: string }>('SELECT audit_log::text AS row FROM audit_log');
   assert.ok(rows.length > 0);
   for (const { row } of rows) assert.not.match(row, CANARY, 'the audit log');
@@ -40,6 +44,14 @@ async function put(asked: Parameters<House['ask']>[2], path = 'app/secret') {
 test('a value, good or bad, is heard of nowhere', async () => {
   assert.is((await put({ body: { data: { password: CANARY, [CANARY]: 1, deep: [{ a: CANARY }] } } })).status, 201);
   assert.equal((await house.ask('GET', '/v1/secrets/app/secret')).body.data.password, CANARY);
+  // Kept for who asks again: the answer, and of the request nothing that shows what it was.
+  const headers = { 'idempotency-key': 'again' };
+  for (const status of [201, 201, 409]) {
+    const data = { password: CANARY, status };
+    const body = status === 409 ? { data } : { data: { password: CANARY } };
+    assert.is((await put({ headers, body }, 'app/again')).status, status);
+  }
+  assert.is((await house.ask('GET', '/v1/secrets/app/again', { headers: { 'if-none-match': CANARY } })).status, 200);
   const bad: Parameters<House['ask']>[2][] = [
     { body: { data: CANARY } },
     { body: { data: [CANARY] } },
@@ -62,6 +74,7 @@ test('a value, good or bad, is heard of nowhere', async () => {
     { body: { data: { a: CANARY } }, token: house.token({ scope: 'secrets:read' }) },
     { body: { data: { a: CANARY } }, token: null },
     { body: { data: { a: CANARY } }, token: 'a.b.c' },
+    { body: { data: { a: CANARY } }, headers: { 'idempotency-key': `${CANARY} with a space` } },
   ];
   for (const asked of bad) assert.ok((await put(asked)).status >= 400);
   assert.is((await put({ body: { data: { a: CANARY } } }, 'else/where')).status, 403);
@@ -79,7 +92,15 @@ test('what stands in a header is heard of nowhere', async () => {
     'Forwarded',
     'X-Real-IP',
   ];
-  const others = ['Accept', 'X-Tenant-ID', 'If-Match', 'Proxy-Authorization', 'Idempotency-Key', 'Accept-Language'];
+  const others = [
+    'If-None-Match',
+    'Accept',
+    'X-Tenant-ID',
+    'If-Match',
+    'Proxy-Authorization',
+    'Idempotency-Key',
+    'Accept-Language',
+  ];
   for (const name of [...headers, ...others]) {
     const answer = await rawRequest(house.port, 'GET', '/v1/secrets/app/none', {
       headers: [authorization, `${name}: ${CANARY}`],

@@ -1,12 +1,7 @@
 import * as fc from 'fast-check';
 import * as assert from 'uvu/assert';
-import {
-  canonicalIp,
-  networkOf,
-  type SourceAddress,
-  sourceAddress,
-  trustedProxies,
-} from '../../src/http/source-address.ts';
+import { networkOf, type SourceAddress, sourceAddress, trustedProxies } from '../../src/http/source-address.ts';
+import { canonicalIp } from '../../src/lib/ip-addresses.ts';
 import { suite } from '../support/suite.ts';
 import { type House, requestId, startHouse } from './house.ts';
 import { rawRequest } from './raw.ts';

@@ -144,4 +144,30 @@ test('no refusal of any route repeats a value', () => {
   );
 });
 
+test('an array that is far too long is refused at once, whatever it is full of', () => {
+  const start = performance.now();
+  for (const tags of [Array(200_000).fill('a'), Array.from({ length: 200_000 }, (_, n) => `t${n}`)]) {
+    assert.equal(fieldsOf(Example, { name: 'abc', tags }), { tags: 'must not have more than 2 items' });
+  }
+  assert.ok(performance.now() - start < 500);
+  const Nested = Type.Object({
+    rules: Type.Array(Type.Object({ 'a/b': Type.Union([Type.Array(Type.String(), { maxItems: 1 }), Type.Null()]) })),
+  });
+  assert.is(fieldsOf(Nested, { rules: [{ 'a/b': ['x'] }, { 'a/b': null }] }), null);
+  assert.equal(fieldsOf(Nested, { rules: [{ 'a/b': ['x'] }, { 'a/b': ['x', 'y'] }] }), {
+    'rules.1.a/b': 'must not have more than 1 items',
+  });
+});
+
+test('every array of a body whose items differ says how many there may be', () => {
+  const lacking: string[] = [];
+  const look = (schema: unknown, at: string): void => {
+    if (typeof schema !== 'object' || schema === null) return;
+    if ('uniqueItems' in schema && !('maxItems' in schema)) lacking.push(at);
+    for (const [name, member] of Object.entries(schema)) look(member, `${at}/${name}`);
+  };
+  for (const route of table()) if (route.effect !== 'public') look(route.body, `${route.method} ${route.path}`);
+  assert.equal(lacking, []);
+});
+
 test.run();

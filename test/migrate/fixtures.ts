@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { Secret } from '../../src/lib/secret.ts';
-import type { MigrationSession } from '../../src/postgres/migrate.ts';
+import type { MigrationSession } from '../../src/postgres/migration-session.ts';
 import { openMigrationSession } from '../../src/postgres/session.ts';
 
 export const RELEASE = '1.2.3';

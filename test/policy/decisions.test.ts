@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import type { PolicyId, SecretPath, TenantId } from '../../src/contract/names.ts';
 import type { Permission, RuleKind } from '../../src/contract/permissions.ts';
+import { Findings } from '../../src/policy/conditions/findings.ts';
 import { type Policy, PolicySet, targetOf } from '../../src/policy/evaluate.ts';
 import type { TemplateValues } from '../../src/policy/glob.ts';
 import { parseRules, type RuleText, readStoredRule } from '../../src/policy/rules.ts';
@@ -11,6 +12,7 @@ import { NO_VALUES, path, pathIn, pattern, permission, reference, VALUES } from 
 const test = suite('decisions');
 
 const TENANT = 'acme' as TenantId;
+const NOTHING_KNOWN = new Findings({ sourceIp: null, mfaVerifiedAt: null, nowMs: 0 });
 
 const rule: fc.Arbitrary<RuleText> = fc.record({
   path_pattern: pattern,
@@ -44,7 +46,8 @@ function decide(
   values = NO_VALUES,
   kind: RuleKind = 'secret',
 ) {
-  return new PolicySet(TENANT, policies).decide(targetOf(TENANT, kind, onPath as SecretPath, asked), values);
+  const target = targetOf(TENANT, kind, onPath as SecretPath, asked);
+  return new PolicySet(TENANT, policies).decide(target, values, NOTHING_KNOWN);
 }
 
 function allow(path_pattern: string, ...permissions: Permission[]): RuleText {
@@ -110,7 +113,12 @@ test('do not depend on the order of rules or policies', () => {
 });
 
 test('are no without any rule', () => {
-  assert.equal(decide([], 'a', 'read'), { allowed: false, decidedBy: null, reason: 'no_matching_rule' });
+  assert.equal(decide([], 'a', 'read'), {
+    allowed: false,
+    decidedBy: null,
+    reason: 'no_matching_rule',
+    failed: null,
+  });
   assert.not(decide([policy([deny('a', 'read')])], 'b', 'read').allowed);
 });
 
@@ -152,11 +160,11 @@ test('a template that does not expand gives nothing and denies every segment', (
 test('the policies of one tenant do not answer for another', () => {
   const set = new PolicySet(TENANT, [policy([allow('**', 'admin')])]);
   const asked = targetOf('other' as TenantId, 'secret', 'a' as SecretPath, 'read');
-  assert.throws(() => set.decide(asked, NO_VALUES), /another tenant/);
+  assert.throws(() => set.decide(asked, NO_VALUES, NOTHING_KNOWN), /another tenant/);
 });
 
 test('a stored rule that a newer release has written gives nothing and denies everything', () => {
-  const conditions = { ip_ranges: ['10.0.0.0/8'] };
+  const conditions = { device_posture: 'managed' };
   const stored = (each: object): Policy => ({ id: 'pol_1' as PolicyId, version: 1, rules: [readStoredRule(each)] });
   const open = policy([allow('**', 'admin')], 'pol_2');
   assert.not(decide([stored({ ...allow('a', 'read'), conditions })], 'a', 'read').allowed);

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import { ApiError } from '../../src/contract/errors.ts';
 import type { Permission } from '../../src/contract/permissions.ts';
+import { Findings } from '../../src/policy/conditions/findings.ts';
 import { refuseEscalation } from '../../src/policy/escalation.ts';
 import { parseRules, type Rule, type RuleText, readStoredRule } from '../../src/policy/rules.ts';
 import { suite } from '../support/suite.ts';
@@ -12,7 +13,8 @@ const test = suite('no escalation by policy');
 const rule = (effect: 'allow' | 'deny', path_pattern: string, permissions: Permission[], kind = 'secret') =>
   ({ path_pattern, permissions, effect, kind }) as RuleText;
 const rules = (...texts: RuleText[]) => parseRules(texts).rules;
-const holding = (held: readonly Rule[]) => ({ allowing: held, denying: held, values: VALUES });
+const findings = new Findings({ sourceIp: '10.0.0.1', mfaVerifiedAt: null, nowMs: 0 });
+const holding = (held: readonly Rule[]) => ({ allowing: held, denying: held, findings, values: VALUES });
 const ADMIN_OF_APP = rule('allow', 'app/**', ['admin']);
 
 function refused(given: readonly RuleText[], held: readonly RuleText[], maxSteps?: number): string | null {

@@ -45,13 +45,13 @@ test('fifty first requests load a tenant once', async () => {
 
 test('a change of roles changes the epochs of an access, and loads nothing', async () => {
   const replica = house.replica();
-  const before = await replica.access(person('ann'), ACME);
+  const before = await replica.access(person('ann'), ACME, null);
   await house.db.query(
     statement('t.subject', "UPDATE tenants SET subject_epoch = subject_epoch + 1 WHERE tenant_id = 'acme'"),
   );
   house.clock.laterMs += 1_000;
   house.statementsSent();
-  const after = await replica.access(person('ann'), ACME);
+  const after = await replica.access(person('ann'), ACME, null);
   assert.equal(after.epochs, { ...before.epochs, subject: before.epochs.subject + 1 });
   assert.equal(house.statementsSent(), ['policy.epochs']);
 });
@@ -60,12 +60,12 @@ test('an access is confirmed by its epochs, and made again under newer ones', as
   const replica = house.replica();
   const bea = person('bea');
   await grant(house, 'user:bea', [allow('bea/x')]);
-  const access = await replica.access(bea, ACME);
+  const access = await replica.access(bea, ACME, null);
   const allowed = (each: typeof access) => each.decide('secret', 'bea/x' as SecretPath, 'read').allowed;
   assert.ok(allowed(access));
   assert.is(await replica.reconfirm(bea, ACME, access, access.epochs), access);
   await grant(house, 'user:bea', [deny('bea/x')]);
-  const seen = (await house.policies.access(bea, ACME)).epochs;
+  const seen = (await house.policies.access(bea, ACME, null)).epochs;
   const again = await replica.reconfirm(bea, ACME, access, seen);
   assert.equal(again.epochs, seen);
   assert.not(allowed(again));
@@ -74,9 +74,9 @@ test('an access is confirmed by its epochs, and made again under newer ones', as
 test('fifty requests that see a newer epoch at once load the tenant once', async () => {
   const replica = house.replica();
   const fay = person('fay');
-  const access = await replica.access(fay, ACME);
+  const access = await replica.access(fay, ACME, null);
   await grant(house, 'user:fay', [allow('fay/x')]);
-  const { epochs } = await house.policies.access(fay, ACME);
+  const { epochs } = await house.policies.access(fay, ACME, null);
   house.statementsSent();
   const again = await Promise.all(Array.from({ length: 50 }, () => replica.reconfirm(fay, ACME, access, epochs)));
   assert.ok(again.every((each) => each.decide('secret', 'fay/x' as SecretPath, 'read').allowed));
@@ -86,14 +86,14 @@ test('fifty requests that see a newer epoch at once load the tenant once', async
 test('who joins a read that began before the change they saw reads again', async () => {
   const replica = house.replica();
   const gil = person('gil');
-  const access = await replica.access(gil, ACME);
+  const access = await replica.access(gil, ACME, null);
   house.clock.laterMs += 1_000;
   const slow = Promise.withResolvers<void>();
   const answered = house.holdBack('policy.epochs', slow.promise);
   const early = may(replica, gil, 'gil/x');
   await answered;
   await grant(house, 'user:gil', [allow('gil/x')]);
-  const { epochs } = await house.policies.access(gil, ACME);
+  const { epochs } = await house.policies.access(gil, ACME, null);
   const again = replica.reconfirm(gil, ACME, access, epochs);
   slow.resolve();
   await early;
@@ -193,7 +193,7 @@ test('no request is judged by half a change', async () => {
   let judged = 0;
   const ask = async () => {
     while (swapping) {
-      const access = await replica.access(zoe, ACME);
+      const access = await replica.access(zoe, ACME, null);
       const open = ['zoe/a', 'zoe/b'].filter((path) => access.decide('secret', path as SecretPath, 'read').allowed);
       assert.is(open.length, 1);
       judged++;

@@ -33,16 +33,25 @@ export interface House {
   readonly db: Database;
   readonly clock: ShiftedClock;
   readonly policies: PolicyService;
+  /** Says whether requests come whose address nobody knows. */
+  hideAddresses(hidden: boolean): void;
   /** Another process on the same database. */
   replica(): PolicyService;
   /** Names of the statements sent outside transactions since the last call. */
   statementsSent(): readonly string[];
+  /** Names of the statements of changes since the last call, each list as it was sent without waiting for an answer. */
+  tripsOfChanges(): readonly (readonly string[])[];
   /** Holds back the answer of the next statement of this name. @returns what resolves when the database has answered */
   holdBack(name: string, until: Promise<unknown>): Promise<void>;
   /** `asking` of somebody in a tenant. */
   asks(who: Principal, roles?: readonly Role[], tenant?: Tenant): Asking;
   audited(): Promise<readonly AuditedRow[]>;
   close(): Promise<void>;
+}
+
+/** The audit entries about a policy. */
+export async function auditedOf(house: House, id: string): Promise<readonly AuditedRow[]> {
+  return (await house.audited()).filter((row) => row.resource === `policies/${id}`);
 }
 
 export interface AuditedRow {
@@ -59,6 +68,7 @@ export async function openHouse(): Promise<House> {
   await session.close();
   const opened = await openDatabase({ url: database.url, poolMax: 8, statementTimeoutMs: 10_000 });
   const sent: string[] = [];
+  let trips: string[][] = [];
   const held = new Map<string, { readonly until: Promise<unknown>; readonly answered: () => void }>();
   const db: Database = {
     query: async (asked, values) => {
@@ -70,7 +80,16 @@ export async function openHouse(): Promise<House> {
       await hold?.until;
       return rows;
     },
-    transaction: (work) => opened.transaction(work),
+    transaction: (work) =>
+      opened.transaction((tx) => {
+        let waiting = 0;
+        const query: typeof tx.query = async (asked, values) => {
+          if (waiting++ === 0) trips.push([]);
+          trips.at(-1)?.push(asked.name);
+          return tx.query<never>(asked, values).finally(() => waiting--);
+        };
+        return work({ query, commit: () => tx.commit() });
+      }),
     poolStatus: () => opened.poolStatus(),
     close: () => opened.close(),
   };
@@ -80,14 +99,24 @@ export async function openHouse(): Promise<House> {
     await opened.query(insert, [tenantId, PARTNER]);
   }
   const clock = new ShiftedClock();
-  const audit = createAuditService({ db: opened, clock: systemClock(), instanceId: 'test', writeLanes: 1 });
-  const service = () => createPolicyService({ db, audit, clock, identities: DIRECTORY });
+  const audit = createAuditService({ db, clock: systemClock(), instanceId: 'test', writeLanes: 1 });
+  let addressesHidden = false;
+  const service = () =>
+    createPolicyService({ db, audit, clock, identities: DIRECTORY, addressesHidden: () => addressesHidden });
   return {
     db,
     clock,
     policies: service(),
+    hideAddresses: (hidden) => {
+      addressesHidden = hidden;
+    },
     replica: service,
     statementsSent: () => sent.splice(0),
+    tripsOfChanges: () => {
+      const made = trips;
+      trips = [];
+      return made;
+    },
     holdBack: (name, until) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       held.set(name, { until, answered: resolve });
@@ -183,7 +212,7 @@ export async function may(
   onPath: string,
   { tenant = ACME, permission = 'read' as Permission, kind = 'secret' as RuleKind } = {},
 ): Promise<boolean> {
-  return (await policies.access(who, tenant)).decide(kind, onPath as SecretPath, permission).allowed;
+  return (await policies.access(who, tenant, null)).decide(kind, onPath as SecretPath, permission).allowed;
 }
 
 /** The code of the error that something fails with. */

@@ -111,7 +111,7 @@ test('away from home a binding to the immutable subject counts', async () => {
 test('a binding that expires stops counting at that moment, also for who holds an access already', async () => {
   await grant(house, 'user:tim', [allow('tim/x')], { expiresAt: inAnHour() });
   await grant(house, 'user:tim', [allow('tim/y')]);
-  const access = await house.policies.access(person('tim'), ACME);
+  const access = await house.policies.access(person('tim'), ACME, null);
   const reads = (path: string) => access.decide('secret', path as SecretPath, 'read').allowed;
   assert.ok(reads('tim/x') && reads('tim/y'));
   house.clock.laterMs = 3_600_000;

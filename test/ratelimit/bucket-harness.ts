@@ -1,17 +1,30 @@
 /** The two kinds of buckets behind one face, with time that a test can move on. */
 import { Redis } from 'ioredis';
 import { Secret } from '../../src/lib/secret.ts';
-import type { BucketStore } from '../../src/ratelimit/buckets.ts';
+import { type BucketStore, type Rate, type Taken, takeOne } from '../../src/ratelimit/buckets.ts';
 import { MemoryBuckets } from '../../src/ratelimit/memory-buckets.ts';
 import { redisBuckets } from '../../src/ratelimit/redis-buckets.ts';
 import { connectRedis } from '../../src/redis/client.ts';
 import { logLines } from '../redis/log-lines.ts';
 import { redisUrl } from '../support/redis.ts';
 
+/** A store of buckets, asked for one at a time. */
+export interface Singly {
+  take(key: string, rate: Rate, n: number): Promise<Taken>;
+  giveBack(key: string, rate: Rate, n: number): Promise<void>;
+}
+
+export function singly(store: BucketStore): Singly {
+  return {
+    take: (key, rate, n) => takeOne(store, key, rate, n),
+    giveBack: (key, rate, n) => store.giveBack([{ key, rate, n }]),
+  };
+}
+
 export interface Harness {
   readonly store: BucketStore;
-  /** Lets `ms` go by for this bucket. */
-  advance(key: string, ms: number): Promise<void>;
+  /** Lets `ms` go by for these buckets. */
+  advance(keys: string | readonly string[], ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -19,7 +32,7 @@ export async function memoryHarness(): Promise<Harness> {
   let now = 1_000;
   return {
     store: new MemoryBuckets({ now: () => now }),
-    advance: async (_key, ms) => {
+    advance: async (_keys, ms) => {
       now += ms;
     },
     close: async () => undefined,
@@ -32,9 +45,11 @@ export async function redisHarness(): Promise<Harness> {
   const direct = new Redis(redisUrl());
   return {
     store: redisBuckets(client),
-    advance: async (key, ms) => {
-      const [spent, at] = (await direct.get(key))?.split(' ') ?? [];
-      if (spent !== undefined) await direct.set(key, `${spent} ${Number(at) - ms * 1_000}`, 'KEEPTTL');
+    advance: async (keys, ms) => {
+      for (const key of [keys].flat()) {
+        const [spent, at] = (await direct.get(key))?.split(' ') ?? [];
+        if (spent !== undefined) await direct.set(key, `${spent} ${Number(at) - ms * 1_000}`, 'KEEPTTL');
+      }
     },
     close: async () => {
       direct.disconnect();

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
-import type { BucketStore, Rate } from '../../src/ratelimit/buckets.ts';
+import type { Rate } from '../../src/ratelimit/buckets.ts';
 import { suite } from '../support/suite.ts';
-import { type Harness, memoryHarness, redisHarness } from './bucket-harness.ts';
+import { type Harness, memoryHarness, redisHarness, type Singly, singly } from './bucket-harness.ts';
 import { ReferenceBucket } from './reference-bucket.ts';
 
 const MINUTE = 60_000;
@@ -14,12 +14,12 @@ const KINDS: Record<string, () => Promise<Harness>> = { 'in process': memoryHarn
 for (const [kind, open] of Object.entries(KINDS)) {
   const test = suite(`a bucket ${kind}`);
   let harness: Harness;
-  let store: BucketStore;
+  let store: Singly;
   let key: string;
 
   test.before(async () => {
     harness = await open();
-    store = harness.store;
+    store = singly(harness.store);
   });
   test.beforeEach(() => {
     key = `sv:{test}:${randomUUID()}`;
@@ -106,6 +106,74 @@ for (const [kind, open] of Object.entries(KINDS)) {
     assert.is((await store.take(key, SLOW, 0)).remaining, 5);
     await store.giveBack(key, SLOW, 1_000);
     assert.is((await store.take(key, SLOW, 6)).allowed, false);
+  });
+
+  test('takes from several buckets together or from none', async () => {
+    const draw = (n: number, other: number) => [
+      { key, rate: SLOW, n },
+      { key: `${key}x`, rate: { perMinute: 2, burst: 8 }, n: other },
+    ];
+    const both = await harness.store.take(draw(1, 6));
+    assert.equal(
+      both.map(({ allowed, remaining, limit }) => ({ allowed, remaining, limit })),
+      [
+        { allowed: true, remaining: 4, limit: 5 },
+        { allowed: true, remaining: 2, limit: 8 },
+      ],
+    );
+    for (const how of ['take', 'peek'] as const) {
+      const [one, other] = await harness.store[how](draw(1, 3));
+      assert.equal([one?.allowed, one?.remaining, one?.retryAfterMs], [true, 4, 0], 'held enough, and kept it');
+      assert.equal([other?.allowed, other?.remaining], [false, 2]);
+      within(other?.retryAfterMs ?? 0, MINUTE / 2);
+    }
+    assert.ok((await harness.store.peek(draw(4, 2))).every(({ allowed }) => allowed));
+    await harness.store.giveBack(draw(1, 5));
+    assert.equal(
+      (await harness.store.peek(draw(0, 0))).map(({ remaining }) => remaining),
+      [5, 7],
+    );
+  });
+
+  test('several buckets behave as slow and exact ones do, over random sequences', async () => {
+    const draws = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 9 }));
+    const step = fc.tuple(fc.constantFrom('take', 'take', 'peek', 'giveBack', 'wait'), draws);
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+        const rates: Rate[] = [
+          { perMinute: 1, burst: 3 },
+          { perMinute: 2, burst: 10 },
+        ];
+        const keys = rates.map(() => `sv:{test}:${randomUUID()}`);
+        const references = rates.map((rate) => new ReferenceBucket(rate));
+        for (const [what, [one, other]] of steps) {
+          const counts = [one, other];
+          const asked = rates.map((rate, index) => ({ key: keys[index]!, rate, n: counts[index]! }));
+          if (what === 'wait') {
+            for (const reference of references) reference.wait(one * MINUTE);
+            await harness.advance(keys, one * MINUTE);
+          } else if (what === 'giveBack') {
+            references.forEach((reference, index) => {
+              reference.giveBack(counts[index]!);
+            });
+            await harness.store.giveBack(asked);
+          } else {
+            const taken = await harness.store[what as 'take' | 'peek'](asked);
+            const held = references.map((reference, index) => reference.holds(counts[index]!));
+            assert.equal(
+              taken.map(({ allowed }) => allowed),
+              held,
+            );
+            const taking = what === 'take' && held.every(Boolean);
+            references.forEach((reference, index) => {
+              const expected = reference.take(taking ? counts[index]! : 0);
+              assert.is(taken[index]?.remaining, expected.remaining);
+            });
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('being looked at often costs a bucket nothing', async () => {

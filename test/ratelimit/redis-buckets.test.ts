@@ -5,23 +5,23 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { Secret } from '../../src/lib/secret.ts';
-import type { BucketStore } from '../../src/ratelimit/buckets.ts';
 import { redisBuckets } from '../../src/ratelimit/redis-buckets.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/client.ts';
 import { logLines } from '../redis/log-lines.ts';
 import { redisUrl } from '../support/redis.ts';
 import { suite } from '../support/suite.ts';
+import { type Singly, singly } from './bucket-harness.ts';
 
 const test = suite('buckets in Redis');
 let client: RedisClient;
 let direct: Redis;
-let store: BucketStore;
+let store: Singly;
 let key: string;
 
 test.before(async () => {
   client = await connectRedis({ url: new Secret(redisUrl()), log: logLines().log });
   direct = new Redis(redisUrl());
-  store = redisBuckets(client);
+  store = singly(redisBuckets(client));
 });
 test.beforeEach(() => {
   key = `sv:{test}:${randomUUID()}`;

@@ -27,6 +27,10 @@ export class ReferenceBucket {
     this.#add(BigInt(n) * MINUTE);
   }
 
+  holds(n: number): boolean {
+    return BigInt(n) * MINUTE <= this.#grains;
+  }
+
   take(n: number): Taken {
     const wanted = BigInt(n) * MINUTE;
     const allowed = wanted <= this.#grains;

@@ -20,7 +20,7 @@ interface Condition {
 
 function put(path: string, { cas, ifMatch, ifNoneMatch }: Condition = {}, word = 'word') {
   return house.ask('PUT', `/v1/secrets/app/${path}`, {
-    body: { data: { word }, ...(cas === undefined ? {} : { options: { cas } }) },
+    body: { data: { word }, options: { max_versions: 0, ...(cas === undefined ? {} : { cas }) } },
     headers: {
       ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
       ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),

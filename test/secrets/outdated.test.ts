@@ -63,6 +63,53 @@ test('a permission taken away by another process counts at the next request, for
   assert.is(secret?.current_version, 2);
 });
 
+const LATER_CALLS = [
+  ['PATCH', '', { data: { a: 2 } }],
+  ['POST', ':rollback', { version: 1 }],
+  ['DELETE', '', undefined],
+  ['DELETE', '?permanent=true', undefined],
+  ['POST', ':undelete', undefined],
+  ['POST', ':destroy', { versions: [1] }],
+  ['GET', ':metadata', undefined],
+  ['PATCH', ':metadata', { metadata: { owner: 'mine' } }],
+  ['GET', ':versions', undefined],
+] as const;
+
+for (const [method, suffix, body] of LATER_CALLS) {
+  test(`the same for ${method}${suffix}`, async () => {
+    const path = `gone${LATER_CALLS.findIndex((call) => call[0] === method && call[1] === suffix)}/a`;
+    const everything = ['read', 'write', 'delete', 'list', 'admin'];
+    const policyId = await house.allow([{ path_pattern: path, permissions: everything }]);
+    await write(path, 'mine');
+    const state = () =>
+      house.sql(
+        `SELECT s.current_version, s.deleted_at, s.owner, v.destroyed_at FROM secrets s
+         JOIN secret_versions v ON v.tenant_id = s.tenant_id AND v.secret_id = s.id WHERE s.path = $1`,
+        [path],
+      );
+    const before = await state();
+    assert.is(before.length, 1);
+    await house.sql('DELETE FROM policy_bindings WHERE policy_id = $1', [policyId]);
+    await house.sql('UPDATE tenants SET policy_epoch = policy_epoch + 1 WHERE tenant_id = $1', [house.tenantId]);
+    const answer = await house.ask(method, `/v1/secrets/${path}${suffix}`, body === undefined ? {} : { body });
+    assert.is(answer.status, 403, answer.text);
+    assertError(answer.body, 'access_denied');
+    assert.equal(await state(), before);
+  });
+}
+
+test('what a change needs beside its route is judged anew too', async () => {
+  await house.allow([{ path_pattern: 'beside/**', permissions: ['read', 'write', 'delete'] }]);
+  const policyId = await house.allow([{ path_pattern: 'beside/**', permissions: ['admin'] }]);
+  await write('beside/a', 'mine');
+  await house.sql('DELETE FROM policy_bindings WHERE policy_id = $1', [policyId]);
+  await house.sql('UPDATE tenants SET policy_epoch = policy_epoch + 1 WHERE tenant_id = $1', [house.tenantId]);
+  const answer = await house.ask('DELETE', '/v1/secrets/beside/a?permanent=true');
+  assert.is(answer.status, 403, answer.text);
+  assert.is(answer.body.error.details.permission, 'admin');
+  assert.is((await house.ask('GET', '/v1/secrets/beside/a')).status, 200);
+});
+
 test('the audit entry names the decision that counted, also where it came out the same', async () => {
   await house.allow([{ path_pattern: 'named/**', permissions: ['read', 'write'] }]);
   await write('named/a', 'one');

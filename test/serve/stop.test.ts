@@ -201,7 +201,7 @@ test('by an error that nobody has caught: logged whole, flushed, exit 1', async 
   for (const defect of [`throw new Error('a defect')`, `Promise.reject(new Error('a defect'))`]) {
     const { code, stdout } = await defective(defect);
     assert.is(code, 1, stdout);
-    assert.match(stdout, /"error":"Error: a defect","stack":"Error: a defect\\n.*"msg":"unhandled error; ending"/);
+    assert.match(stdout, /"error":"Error: a defect","stack":"\s*at .*"msg":"unhandled error; ending"/);
     assert.match(stdout, 'flushed');
   }
 });

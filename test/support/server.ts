@@ -53,6 +53,8 @@ export interface TestEnvironment {
 export interface TestServer extends TestEnvironment {
   readonly url: string;
   readonly port: number;
+  /** Null: the metrics are on the main port. */
+  readonly metricsPort: number | null;
   readonly log: LogLine[];
   /** A token of a user of {@link TestEnvironment.tenantId}, with every scope, unless the claims say otherwise. */
   token(claims?: Readonly<Record<string, unknown>>): string;
@@ -169,13 +171,19 @@ export async function startTestServer(overrides: Readonly<Record<string, string>
   const log: LogLine[] = [];
   const recording = recordingLog(log);
   const settings = serverSettings(config, config.BASE_URL, `test-${ulid()}`, recording);
-  const server = await start(settings, productionWorld(config, systemClock(), recording), recording);
+  const server = await start(settings, productionWorld(config, systemClock(), recording), recording).catch(
+    async (error: unknown) => {
+      await environment.remove();
+      throw error;
+    },
+  );
   const url = `http://127.0.0.1:${server.port}`;
   return {
     ...environment,
     ...client(environment, url),
     url,
     port: server.port,
+    metricsPort: server.metricsPort,
     log,
     stop: async () => {
       await server.stop('test');

@@ -1,6 +1,7 @@
 import { type ServerInstance, startInstance } from '../../scripts/test/servers/instance.ts';
 import { findPostgres, postgresKind } from '../../scripts/test/servers/local-postgres.ts';
 import { redisKind } from '../../scripts/test/servers/local-redis.ts';
+import { havePgbouncer, type PoolMode, pgbouncerKind } from '../../scripts/test/servers/pgbouncer.ts';
 import { which } from '../../scripts/test/servers/which.ts';
 import { createDatabase } from './postgres.ts';
 import { startProxy } from './proxy.ts';
@@ -31,4 +32,13 @@ export async function startPrivatePostgres(): Promise<PrivateServer> {
 export async function startPrivateRedis(): Promise<PrivateServer> {
   if ((await which('redis-server')) !== undefined) return startInstance(redisKind());
   return startProxy(redisUrl(), 6379);
+}
+
+/** The real PgBouncer before a database. Null where it is not there and cannot be installed. */
+export async function startPgbouncer(
+  url: string,
+  mode: PoolMode,
+  settings: readonly string[] = [],
+): Promise<PrivateServer | null> {
+  return (await havePgbouncer()) ? startInstance(pgbouncerKind(url, mode, settings)) : null;
 }

@@ -14,19 +14,30 @@ export const debianRedis = debian('redis-server', localRedis);
 function debian(debianPackage: string, local: Provider): Provider {
   return {
     name: `Debian package ${debianPackage}`,
-    available: async () => process.getuid?.() === 0 && (await isExecutable('/usr/bin/apt-get')),
+    available: mayInstall,
     async start() {
-      process.stdout.write(`installing Debian package ${debianPackage} ...\n`);
-      const policy = await forbidServices();
-      try {
-        apt('update');
-        apt('install', '-y', '--no-install-recommends', debianPackage);
-      } finally {
-        if (policy === 'ours') await rm(POLICY);
-      }
+      await install(debianPackage);
       return local.start();
     },
   };
+}
+
+/** Whether {@link install} is worth a try. */
+export async function mayInstall(): Promise<boolean> {
+  return process.getuid?.() === 0 && (await isExecutable('/usr/bin/apt-get'));
+}
+
+/** Installs a package without starting a service of it. @throws with the end of what apt-get said */
+export async function install(debianPackage: string): Promise<void> {
+  process.stdout.write(`installing Debian package ${debianPackage} ...\n`);
+  const policy = await forbidServices();
+  try {
+    apt('update');
+    // Another installation may be under way.
+    apt('install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', debianPackage);
+  } finally {
+    if (policy === 'ours') await rm(POLICY);
+  }
 }
 
 async function forbidServices(): Promise<'ours' | 'theirs'> {

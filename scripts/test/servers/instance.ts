@@ -28,7 +28,11 @@ export interface ServerKind {
   args(directory: string, port: number): readonly string[];
   url(port: number): string;
   /** Fills the new directory, when there is something to fill. */
-  prepare(directory: string, run: (command: string, args: readonly string[]) => Promise<void>): Promise<void>;
+  prepare(
+    directory: string,
+    run: (command: string, args: readonly string[]) => Promise<void>,
+    port: number,
+  ): Promise<void>;
   /** Throws while the server does not answer. */
   probe(url: string): Promise<void>;
 }
@@ -87,7 +91,7 @@ export async function startInstance(kind: ServerKind): Promise<ServerInstance> {
     },
   };
   try {
-    await kind.prepare(directory, (command, args) => complete(command, args, directory, user));
+    await kind.prepare(directory, (command, args) => complete(command, args, directory, user), port);
     await start();
   } catch (error) {
     await instance.remove();

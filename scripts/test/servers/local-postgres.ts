@@ -49,8 +49,9 @@ export async function runPostgres(binaries: string): Promise<RunningServer> {
   return { url: instance.url, binaries, stop: instance.remove };
 }
 
-export function postgresKind(binaries: string): ServerKind {
-  const settings = SETTINGS.flatMap((setting) => ['-c', setting]);
+/** @param overrides settings `name=value` that beat those of the tests */
+export function postgresKind(binaries: string, overrides: readonly string[] = []): ServerKind {
+  const settings = [...SETTINGS, ...overrides].flatMap((setting) => ['-c', setting]);
   return {
     command: join(binaries, 'postgres'),
     stopSignal: 'SIGINT',

@@ -90,6 +90,12 @@ export const CORE = {
     meaning: 'A listener of its own for `/v1/metrics`. Unset: the main port, with scope `admin`.',
     example: '127.0.0.1:9464',
   },
+  METRICS_TENANTS: {
+    kind: integer(0, 10_000),
+    default: '500',
+    meaning: 'The busiest tenants have metrics of their own; the others are counted together, as `other`.',
+    example: '500',
+  },
   TRUSTED_PROXIES: {
     kind: list(cidr, { form: 'address ranges, separated by commas' }),
     meaning: 'Whose `X-Forwarded-For` is believed; decides the source address for policies and audit. Unset: nobody.',
@@ -145,7 +151,7 @@ export const CORE = {
   SERVE_PROCESSES: {
     kind: orWord(integer(1, 1024), 'auto'),
     default: '1',
-    meaning: 'Worker processes; `auto` is one a core.',
+    meaning: 'Processes that share the port, each with its own connections; `auto` is one a core.',
     example: 'auto',
   },
   LOG_LEVEL: {
@@ -181,6 +187,19 @@ export const CORE = {
     default: '30d',
     meaning: 'How long a deleted or superseded secret can be brought back.',
     example: '30d',
+  },
+  BACKUP_RETENTION: {
+    kind: duration('0s', '36500d'),
+    meaning:
+      'How long you keep backups. What is destroyed is in them until then: answers say so as `unrecoverable_after`. Unset: not known.',
+    example: '35d',
+  },
+  DESTROY_PROTECTION: {
+    kind: boolean,
+    default: 'true',
+    meaning:
+      'Whether destroying for good takes the permission `admin` on the path or the role `tenant_admin`, beside `delete`.',
+    example: 'false',
   },
   AUDIT_RETENTION: {
     kind: duration('1d', '36500d'),

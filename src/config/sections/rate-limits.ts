@@ -44,16 +44,29 @@ function categoryRow(category: RateCategory): CategoryRow {
   return { kind: rate, default: `${perMinute}/min`, meaning: `${what}.`, example: `${perMinute}/min` };
 }
 
+export type CeilingVariable = `RATE_LIMIT_TENANT_${RateCategory}`;
+
+function ceilingRow(category: RateCategory): CategoryRow {
+  const [perMinute, what] = CATEGORIES[category];
+  const meaning = `${what}: all callers of a tenant together.`;
+  return { kind: rate, default: 'off', meaning, example: `${10 * perMinute}/min` };
+}
+
+/** A row a category. */
+function rows<Name extends string>(prefix: string, rowOf: (category: RateCategory) => CategoryRow) {
+  const entries = RATE_CATEGORIES.map((category) => [`${prefix}${category}`, rowOf(category)]);
+  return Object.fromEntries(entries) as Readonly<Record<Name, CategoryRow>>;
+}
+
 export const RATE_LIMITS = {
   RATE_LIMIT_ENABLED: {
     kind: boolean,
     default: 'true',
-    meaning: '`false` turns every category off; `RATE_LIMIT_AUTH_FAILURES` stays.',
+    meaning: '`false` turns every category and ceiling off; `RATE_LIMIT_AUTH_FAILURES` stays.',
     example: 'false',
   },
-  ...(Object.fromEntries(
-    RATE_CATEGORIES.map((category) => [`RATE_LIMIT_${category}`, categoryRow(category)]),
-  ) as Readonly<Record<CategoryVariable, CategoryRow>>),
+  ...rows<CategoryVariable>('RATE_LIMIT_', categoryRow),
+  ...rows<CeilingVariable>('RATE_LIMIT_TENANT_', ceilingRow),
   RATE_LIMIT_AUTH_FAILURES: {
     kind: rate,
     default: '30/min',

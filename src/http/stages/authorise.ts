@@ -1,12 +1,12 @@
 import type { DecisionRecord } from '../../contract/audit.ts';
-import { ApiError } from '../../contract/errors.ts';
+import { ApiError, ERRORS, type ErrorCode } from '../../contract/errors.ts';
 import type { SecretPath } from '../../contract/names.ts';
 import type { Epochs, Permission, RuleKind } from '../../contract/permissions.ts';
 import { holdsRole, type Principal, type Role } from '../../contract/principal.ts';
 import type { Authority, Judge, Standing } from '../../contract/route.ts';
 import type { IdentityService } from '../../identity/service.ts';
 import { isoMillis } from '../../lib/clock.ts';
-import type { Access, PolicyService } from '../../policy/service.ts';
+import type { Access, Decision, PolicyService } from '../../policy/service.ts';
 import type { Authorised, Parsed } from '../exchange.ts';
 
 export interface AuthoriseParts {
@@ -19,10 +19,17 @@ interface Judgement {
   readonly allowed: boolean;
   readonly kind: DecisionRecord['kind'];
   readonly permission: DecisionRecord['permission'];
-  readonly decision: Pick<DecisionRecord, 'decidedBy' | 'reason'>;
+  readonly decision: Pick<DecisionRecord, 'decidedBy' | 'reason'> & Partial<Pick<Decision, 'failed'>>;
 }
 
 const EACH_PATH = { decidedBy: null, reason: 'each_path' };
+
+const OWN: Judgement = {
+  allowed: true,
+  kind: null,
+  permission: null,
+  decision: { decidedBy: null, reason: 'own_facts' },
+};
 
 type PathKind = Exclude<RuleKind, 'sys'>;
 
@@ -56,11 +63,11 @@ async function judge(access: Access, exchange: Parsed, roles: Authorised['roles'
     case 'policy':
       return byRule(access, authority.kind, exchange.secretPath, authority.permission);
     case 'role':
-      return byRole(access, authority, await roles());
+      return authority.own?.(exchange) === true ? OWN : byRole(access, authority, await roles());
     case 'each_path':
       return { allowed: true, kind: authority.kind, permission: authority.permission, decision: EACH_PATH };
     case 'self':
-      return { allowed: true, kind: null, permission: null, decision: { decidedBy: null, reason: 'own_facts' } };
+      return OWN;
   }
 }
 
@@ -71,6 +78,7 @@ function record(judgement: Judgement, epochs: Epochs, principal: Principal): Dec
     policyEpoch: epochs.policy,
     decidedBy: judgement.decision.decidedBy,
     reason: judgement.decision.reason,
+    failedCondition: judgement.decision.failed?.condition ?? null,
     subject: principal.subject,
     groups: principal.groups,
     scopes: [...principal.scopes],
@@ -78,22 +86,33 @@ function record(judgement: Judgement, epochs: Epochs, principal: Principal): Dec
   };
 }
 
-function accessDenied(decisionId: string): ApiError {
-  return new ApiError('access_denied', { details: { decision_id: decisionId } });
+const ADDRESS_UNKNOWN =
+  'The policy allows this from some network addresses only, and yours is not known here. Ask the operator of this ' +
+  'server to look at TRUSTED_PROXIES, and give them the decision id.';
+
+/** What the caller is told: the condition that would have to hold, where there is one, else who can help. */
+function refusalOf({ decision: { failed } }: Judgement, { draft, source }: Parsed, role?: Role) {
+  const code: ErrorCode = failed?.code ?? (role === undefined ? 'access_denied' : 'forbidden');
+  const message =
+    code === 'forbidden'
+      ? `This call needs the role ${role} of the tenant. Ask one of its administrators.`
+      : failed?.condition === 'ip_ranges' && source.ip === null
+        ? ADDRESS_UNKNOWN
+        : ERRORS[code].message;
+  const details = {
+    decision_id: draft.id,
+    ...(failed == null ? {} : { failed_condition: failed.condition }),
+    ...(role === undefined ? {} : { role }),
+  };
+  return { code, message, details };
 }
 
 /** Refused with the judgement that the audit entry records. */
 export class Refused extends ApiError {
   readonly decision: DecisionRecord;
 
-  constructor(authority: Authority, decision: DecisionRecord, decisionId: string) {
-    const byRoleOnly = authority.type === 'role';
-    super(byRoleOnly ? 'forbidden' : 'access_denied', {
-      ...(byRoleOnly
-        ? { message: `This call needs the role ${authority.role} of the tenant. Ask one of its administrators.` }
-        : {}),
-      details: { decision_id: decisionId, ...(byRoleOnly ? { role: authority.role } : {}) },
-    });
+  constructor({ code, ...options }: ReturnType<typeof refusalOf>, decision: DecisionRecord) {
+    super(code, options);
     this.decision = decision;
   }
 }
@@ -114,11 +133,12 @@ export async function authorise(exchange: Parsed, { policies, identity }: Author
   async function admit(access: Access): Promise<DecisionRecord> {
     const judgement = await judge(access, exchange, roles);
     const decision = record(judgement, access.epochs, principal);
-    if (!judgement.allowed) throw new Refused(authority, decision, exchange.draft.id);
-    return decision;
+    if (judgement.allowed) return decision;
+    const role = authority.type === 'role' ? authority.role : undefined;
+    throw new Refused(refusalOf(judgement, exchange, role), decision);
   }
 
-  let access = await policies.access(principal, tenant);
+  let access = await policies.access(principal, tenant, exchange.source.ip);
   let draft = { ...exchange.draft, decision: await admit(access) };
   const standing: Standing = {
     holds: (epochs) => epochs.policy === access.epochs.policy && epochs.subject === access.epochs.subject,
@@ -133,8 +153,8 @@ export async function authorise(exchange: Parsed, { policies, identity }: Author
     path: (kind, path, permission) => {
       const judgement = byRule(access, kind, path, permission);
       const decision = record(judgement, access.epochs, principal);
-      const error = accessDenied(exchange.draft.id);
-      return judgement.allowed ? { allowed: true, decision } : { allowed: false, decision, error };
+      if (judgement.allowed) return { allowed: true, decision };
+      return { allowed: false, decision, error: new Refused(refusalOf(judgement, exchange), decision) };
     },
     reach: (kind, permission) => access.reach(kind, permission),
   };

@@ -1,10 +1,20 @@
 import type { AuditService } from '../../audit/service.ts';
 import { ApiError } from '../../contract/errors.ts';
-import type { Call } from '../../contract/route.ts';
+import type { Call, ChangeRoute, ReadRoute, Reply } from '../../contract/route.ts';
 import { UnstorableText } from '../../postgres/database.ts';
 import type { Authorised, Executed } from '../exchange.ts';
+import type { Once } from '../idempotency/once.ts';
+import { names, unlessKnown } from '../not-modified.ts';
 
-function callOf(exchange: Authorised): Call<unknown, unknown> {
+export interface ExecuteParts {
+  readonly audit: AuditService;
+  readonly once: Once;
+}
+
+type AnyCall = Call<unknown, unknown>;
+type Done = Pick<Executed, 'reply' | 'replayed'>;
+
+function callOf(exchange: Authorised): AnyCall {
   const { principal, tenant, query, body, ifMatch, ifNoneMatch, standing, judge, roles, match } = exchange;
   const secretPath = () => {
     if (exchange.secretPath === null) throw new Error(`${exchange.route.path} has no {path}`);
@@ -20,6 +30,7 @@ function callOf(exchange: Authorised): Call<unknown, unknown> {
     body,
     ifMatch,
     ifNoneMatch,
+    knows: (etag) => ifNoneMatch !== null && names(ifNoneMatch, etag),
     standing,
     judge,
     // Read when the entry is made: until then the decision may be made again.
@@ -29,20 +40,31 @@ function callOf(exchange: Authorised): Call<unknown, unknown> {
   };
 }
 
+async function change(exchange: Authorised, route: ChangeRoute, call: AnyCall, once: Once): Promise<Done> {
+  const { idempotencyKey } = exchange;
+  if (idempotencyKey !== null) return once.change(exchange, idempotencyKey, route, call);
+  return { reply: route.reply((await route.run(call)).value, call), replayed: false };
+}
+
+async function read(exchange: Authorised, route: ReadRoute, call: AnyCall, audit: AuditService): Promise<Reply> {
+  const reply = unlessKnown(await route.run(call), call.knows);
+  const { facts, parts } = reply;
+  if (route.audited === false) return reply;
+  if (parts !== undefined) await audit.recordParts(exchange.draft, parts);
+  else await audit.record(exchange.draft, { success: true, ...(facts === undefined ? {} : { facts }) });
+  return reply;
+}
+
 /**
  * Stages 9 and 10: the work, and its audit row before the answer. A change has put its row into its own transaction,
  * which its type says; a read's row is stored here.
  */
-export async function execute(exchange: Authorised, audit: AuditService): Promise<Executed> {
+export async function execute(exchange: Authorised, { audit, once }: ExecuteParts): Promise<Executed> {
   const { route } = exchange;
   try {
     const call = callOf(exchange);
-    if (route.effect === 'change') return { ...exchange, reply: route.reply((await route.run(call)).value, call) };
-    const reply = await route.run(call);
-    const { facts, parts } = reply;
-    if (parts !== undefined) await audit.recordParts(exchange.draft, parts);
-    else await audit.record(exchange.draft, { success: true, ...(facts === undefined ? {} : { facts }) });
-    return { ...exchange, reply };
+    if (route.effect === 'change') return { ...exchange, ...(await change(exchange, route, call, once)) };
+    return { ...exchange, reply: await read(exchange, route, call, audit), replayed: false };
   } catch (error) {
     if (!(error instanceof UnstorableText)) throw error;
     throw new ApiError('validation_error', {

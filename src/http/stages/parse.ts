@@ -4,6 +4,7 @@ import { parseSecretPath } from '../../contract/names.ts';
 import type { GuardedRoute } from '../../contract/route.ts';
 import { hasBody, readJson } from '../body.ts';
 import type { Limited, Parsed } from '../exchange.ts';
+import { idempotencyKey } from '../idempotency/key.ts';
 import { compileCheck } from '../validation.ts';
 
 type Check = ReturnType<typeof compileCheck>;
@@ -52,5 +53,6 @@ export async function parse(exchange: Limited, maxBytes: number): Promise<Parsed
     body,
     ifMatch: headers['if-match'] ?? null,
     ifNoneMatch: headers['if-none-match'] ?? null,
+    idempotencyKey: idempotencyKey(headers, route),
   };
 }

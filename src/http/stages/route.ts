@@ -5,7 +5,15 @@ import { parseRequestTarget } from '../request-target.ts';
 import type { Router } from '../router.ts';
 
 // Two of these are two readings of one request.
-const ONCE = new Set(['authorization', 'content-type', 'host', 'if-match', 'if-none-match', 'x-tenant-id']);
+const ONCE = new Set([
+  'authorization',
+  'content-type',
+  'host',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'x-tenant-id',
+]);
 
 const MAX_HEADERS = 100;
 

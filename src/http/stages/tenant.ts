@@ -13,6 +13,6 @@ function headerOf(exchange: Authenticated): string | null {
 /** Stage 4: the tenant that the request works in, and the caller as that tenant's house sees it. */
 export async function tenant(exchange: Authenticated, identity: IdentityService): Promise<Tenanted> {
   const wanted = { prefix: exchange.match.tenantPrefix, header: headerOf(exchange) };
-  const entered = await identity.enter(exchange.holder, wanted);
+  const entered = await identity.enter(exchange.holder, wanted, exchange.requestId);
   return { ...exchange, ...entered, draft: draftEntry(exchange, entered.principal, entered.tenant) };
 }

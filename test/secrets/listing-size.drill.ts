@@ -1,0 +1,78 @@
+/** As `listing-size.test.ts`, with 100,000 secrets and times. */
+import * as assert from 'uvu/assert';
+import { suite } from '../support/suite.ts';
+import { assertCheap, type LargeTenant, largeTenant } from './listing-size.ts';
+
+const COUNT = Math.max(10_000, Math.round(100_000 * Number(process.env.DRILL_SCALE ?? '1')));
+const test = suite(`a list among ${COUNT} secrets`, { timeoutMs: 300_000 });
+let tenant: LargeTenant;
+
+test.before(async () => {
+  tenant = await largeTenant(COUNT);
+});
+test.after(() => tenant.close());
+
+test('reads what it shows, and steps over a folder whatever that holds', () => assertCheap(tenant, COUNT));
+
+const many = (form: (n: number) => string) => Array.from({ length: 10_000 }, (_, n) => form(n));
+const digits = (n: number) => String(n).padStart(7, '0');
+
+const CASES = [
+  { name: 'all, by 100', allowed: ['**'], denied: [], limit: 100, folders: false, most: { statements: 1, ms: 100 } },
+  { name: 'all, by 1000', allowed: ['**'], denied: [], limit: 1_000, folders: false, most: { statements: 1, ms: 500 } },
+  { name: 'folders', allowed: ['**'], denied: [], limit: 100, folders: true, most: { statements: 1, ms: 100 } },
+  {
+    name: 'a tenth denied',
+    allowed: ['**'],
+    denied: ['huge/*7'],
+    limit: 1_000,
+    folders: false,
+    most: { statements: 1, ms: 1_000 },
+  },
+  {
+    name: '10,000 paths',
+    allowed: many((n) => `huge/${digits(n * 10)}`),
+    denied: [],
+    limit: 1_000,
+    folders: false,
+    most: { statements: 4, ms: 2_000 },
+  },
+  {
+    name: '10,000 paths denied',
+    allowed: ['**'],
+    denied: many((n) => `huge/${digits(n * 10)}`),
+    limit: 1_000,
+    folders: false,
+    most: { statements: 4, ms: 2_000 },
+  },
+  {
+    name: '10,000 patterns',
+    allowed: many((n) => `*/${digits(n * 10)}*`),
+    denied: [],
+    limit: 1_000,
+    folders: false,
+    most: { statements: 9, ms: 5_000 },
+  },
+  {
+    name: '10,000 patterns, folders',
+    allowed: many((n) => `*/${digits(n * 10)}*`),
+    denied: [],
+    limit: 100,
+    folders: true,
+    most: { statements: 9, ms: 5_000 },
+  },
+] as const;
+
+for (const { name, allowed, denied, limit, folders, most } of CASES) {
+  test(`${name}: a bounded number of statements a page`, async () => {
+    const { statements, ms, pages, entries } = await tenant.cost(allowed, denied, { limit, folders });
+    console.log(
+      `${name}: ${pages} pages, ${entries} lines, ${statements.toFixed(1)} statements and ${ms.toFixed(1)} ms a page`,
+    );
+    assert.ok(entries > 0);
+    assert.ok(statements <= most.statements, `${statements} statements a page`);
+    assert.ok(ms <= most.ms, `${ms} ms a page`);
+  });
+}
+
+test.run();
