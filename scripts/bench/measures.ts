@@ -8,7 +8,15 @@ import { type Database, statement } from '../../src/postgres/database.ts';
 import { openDatabase } from '../../src/postgres/pool.ts';
 import { load, request } from './load.ts';
 import type { Options } from './options.ts';
-import { LISTED_A_PAGE, randomPath, residentBytes, type Subject, secretBody, writtenPath } from './subject.ts';
+import {
+  LISTED_A_PAGE,
+  processorMicros,
+  randomPath,
+  residentBytes,
+  type Subject,
+  secretBody,
+  writtenPath,
+} from './subject.ts';
 import type { World } from './world.ts';
 
 export interface Sample {
@@ -17,6 +25,8 @@ export interface Sample {
   /** Milliseconds; only where requests were sent. */
   readonly p50?: number;
   readonly p99?: number;
+  /** Microseconds of processor time that the server's process took for one request. */
+  readonly cpu?: number;
 }
 
 export interface Context {
@@ -43,12 +53,23 @@ export interface Measure {
 }
 
 /** Requests as fast as the connections carry them. */
-function requests(next: (subject: Subject) => () => Buffer | null): Measure['run'] {
+function requests(prepare: (subject: Subject, options: Options) => () => Buffer | null): Measure['run'] {
   return async (subject, { options, signal }) => {
-    const { seconds, connections } = options;
-    const result = await load({ port: subject.port, connections, seconds, next: next(subject), signal });
-    return { value: result.perSecond, p50: result.p50, p99: result.p99 };
+    const next = prepare(subject, options);
+    return loaded(subject.port, subject.pid, next, options, signal);
   };
+}
+
+async function loaded(
+  port: number,
+  pid: number,
+  next: () => Buffer | null,
+  { seconds, connections }: Options,
+  signal: AbortSignal,
+): Promise<Sample> {
+  const before = await processorMicros(pid);
+  const { perSecond, p50, p99, requests } = await load({ port, connections, seconds, next, signal });
+  return { value: perSecond, p50, p99, cpu: ((await processorMicros(pid)) - before) / requests };
 }
 
 const below = (limit: number): number => Math.floor(Math.random() * limit);
@@ -82,20 +103,15 @@ const batchOf = remembered((subject, _batch: number) => {
 });
 
 /** Each request with a token that the server has not seen: minted before the round, a little more than it can use. */
-const readWithNewTokens: Measure['run'] = async (subject, { options, signal }) => {
-  const { seconds, connections } = options;
+const readWithNewTokens = requests((subject, { seconds }) => {
   const tokens = Array.from({ length: Math.ceil(seconds * 12_000) }, () => subject.newToken());
   const prepared = tokens.map((token) => request('GET', '/v1/secrets/hot/one', token)).values();
-  const next = () => prepared.next().value ?? null;
-  const result = await load({ port: subject.port, connections, seconds, next, signal });
-  return { value: result.perSecond, p50: result.p50, p99: result.p99 };
-};
+  return () => prepared.next().value ?? null;
+});
 
-const emptyRoute: Measure['run'] = async (_subject, { world, options, signal }) => {
+const emptyRoute: Measure['run'] = async (_subject, { world: { emptyRoute: route }, options, signal }) => {
   const bytes = request('GET', '/', '');
-  const { seconds, connections } = options;
-  const result = await load({ port: world.emptyRoutePort, connections, seconds, next: () => bytes, signal });
-  return { value: result.perSecond, p50: result.p50, p99: result.p99 };
+  return loaded(route.port, route.pid, () => bytes, options, signal);
 };
 
 const BARE_SELECT = statement(

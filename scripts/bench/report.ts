@@ -38,10 +38,9 @@ export function number(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
 }
 
-/** How the value of one build stands to that of another, for people: above 1 is more, whether that is good or bad. */
-function ratio(one: Result | undefined, other: Result | undefined): string {
-  const value = (one?.median ?? Number.NaN) / (other?.median ?? Number.NaN);
-  return Number.isFinite(value) ? `× ${value.toFixed(2)}` : '-';
+/** Above 1 is more, whether that is good or bad. */
+function ratio(one: number, other: number): string {
+  return Number.isFinite(one / other) ? `× ${(one / other).toFixed(2)}` : '-';
 }
 
 function aimOf({ aim }: Measure, result: Result): string {
@@ -63,13 +62,14 @@ export function reportTable({ measured, against }: Report): string {
       result.samples.length === 0 ? '-' : `${number(result.lowest)} to ${number(result.highest)}`,
       result.p50 === null ? '' : number(result.p50),
       result.p99 === null ? '' : number(result.p99),
+      result.cpu === null ? '' : number(result.cpu),
       measure.unit === '/s' ? shareOf(result, empty) : '',
       ...(against === null ? [] : comparison(result, results.get(against), measure)),
       aimOf(measure, result),
     ];
   });
-  const head = ['', 'median', 'lowest to highest', 'p50 ms', 'p99 ms', 'of empty'];
-  return aligned([[...head, ...(against === null ? [] : [against, 'now to it']), 'aim'], ...rows]);
+  const head = ['', 'median', 'lowest to highest', 'p50 ms', 'p99 ms', 'CPU µs', 'of empty'];
+  return aligned([[...head, ...(against === null ? [] : [against, 'now to it', 'CPU to it']), 'aim'], ...rows]);
 }
 
 function shareOf(result: Result, whole: Result | undefined): string {
@@ -77,10 +77,12 @@ function shareOf(result: Result, whole: Result | undefined): string {
   return Number.isFinite(share) ? `${share.toFixed(0)} %` : '-';
 }
 
-function comparison(now: Result, former: Result | undefined, measure: Measure): [string, string] {
-  if (measure.ofMachine) return ['', ''];
-  if (former === undefined || former.samples.length === 0) return ['-', '-'];
-  return [`${number(former.median)} ${measure.unit}`, ratio(now, former)];
+/** The other build's value, and how this one's value and processor time stand to it. */
+function comparison(now: Result, former: Result | undefined, measure: Measure): readonly string[] {
+  if (measure.ofMachine) return ['', '', ''];
+  if (former === undefined || former.samples.length === 0) return ['-', '-', '-'];
+  const cpu = now.cpu === null || former.cpu === null ? '' : ratio(now.cpu, former.cpu);
+  return [`${number(former.median)} ${measure.unit}`, ratio(now.median, former.median), cpu];
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {

@@ -11,6 +11,8 @@ export interface Result {
   /** Medians over the rounds, in milliseconds. */
   readonly p50: number | null;
   readonly p99: number | null;
+  /** Microseconds of processor time of the server's process, a request. */
+  readonly cpu: number | null;
   /** Why there are no samples. */
   readonly missing: string | null;
 }
@@ -89,6 +91,7 @@ function resultOf({ samples, missing }: Cell): Result {
     highest: Math.max(...values),
     p50: over(({ p50 }) => p50),
     p99: over(({ p99 }) => p99),
+    cpu: over(({ cpu }) => cpu),
     missing,
   };
 }

@@ -21,6 +21,7 @@ export interface Amounts {
 export interface Subject {
   readonly build: Build;
   readonly port: number;
+  readonly pid: number;
   readonly environment: TestEnvironment;
   readonly amounts: Amounts;
   /** The token of the caller that may do all that is measured. */
@@ -45,6 +46,8 @@ const UNREACHED = Object.fromEntries(RATES.map((name) => [`RATE_LIMIT_${name}`, 
 const READY_LIMIT_MS = 60_000;
 const READY = /"address":"[^"]*:(\d+)"[^\n]*"msg":"ready"/;
 const RULES_AROUND = 20;
+/** USER_HZ of Linux. */
+const TICKS_A_SECOND = 100;
 
 export const randomPath = (at: number): string => `random/team-${at % 100}/secret-${at}`;
 export const writtenPath = (at: number): string => `written/secret-${at}`;
@@ -103,6 +106,7 @@ export async function startSubject(
   const subject: Subject = {
     build,
     port: serving.port,
+    pid: serving.process.pid ?? 0,
     environment,
     amounts,
     token: token(),
@@ -151,6 +155,14 @@ async function fillListed({ environment, amounts }: Subject): Promise<void> {
   );
   await database.query('ANALYZE');
   await database.end();
+}
+
+/** Processor time that a process has used, in microseconds, exact to a hundredth of a second. */
+export async function processorMicros(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // After the name in brackets, which may hold anything: user and system time are the 12th and 13th field.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * (1e6 / TICKS_A_SECOND);
 }
 
 /** Resident memory of a process in bytes. */

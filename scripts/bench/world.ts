@@ -25,7 +25,7 @@ const TMPFS = 0x01021994;
 export interface World {
   readonly databaseServer: string;
   readonly redisUrl: string;
-  readonly emptyRoutePort: number;
+  readonly emptyRoute: { readonly port: number; readonly pid: number };
   readonly machine: Machine;
 }
 
@@ -57,7 +57,7 @@ export async function startWorld(opened: AsyncDisposableStack, say: (line: strin
   return {
     databaseServer: postgres.url,
     redisUrl: redis.url,
-    emptyRoutePort: Number(port.toString()),
+    emptyRoute: { port: Number(port.toString()), pid: route.pid ?? 0 },
     machine: await machine(postgres.url, redis.url),
   };
 }

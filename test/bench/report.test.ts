@@ -16,6 +16,7 @@ function result(values: readonly number[], p99: number | null = null, missing: s
     highest: Math.max(...values),
     p50: p99,
     p99,
+    cpu: p99 === null ? null : 100,
     missing,
   };
 }
@@ -53,15 +54,15 @@ function report(against: string | null): Report {
 test('shows median, spread, share of the empty route and whether the aim was met', () => {
   const lines = reportTable(report(null)).split('\n');
   const read = lines.find((line) => line.startsWith('audited read, one secret'));
-  assert.match(read!, /9,000 \/s +6,000 to 9,500 +12 +12 +15 % +≥ 5,000\/s, p99 < 20 ms: met$/);
+  assert.match(read!, /9,000 \/s +6,000 to 9,500 +12 +12 +100 +15 % +≥ 5,000\/s, p99 < 20 ms: met$/);
   assert.match(lines.find((line) => line.startsWith('audited write'))!, /≥ 1,500\/s: missed$/);
   assert.not.match(reportTable(report(null)), /NaN|Infinity|undefined|null/);
 });
 
 test('shows the other build and how this one stands to it', () => {
   const table = reportTable(report('0123456789'));
-  assert.match(table, /^ +median .* 0123456789 +now to it +aim$/m);
-  assert.match(table, /audited read, one secret.* 4,500 \/s +× 2\.00 /);
+  assert.match(table, /^ +median .* 0123456789 +now to it +CPU to it +aim$/m);
+  assert.match(table, /audited read, one secret.* 4,500 \/s +× 2\.00 +× 1\.00 /);
   assert.not.match(table, /NaN|Infinity|undefined|null/);
 });
 

@@ -30,7 +30,7 @@ test.after(async () => {
   await environment.remove();
 });
 
-const write = () => server.ask('PUT', SECRET, { body: { data: { n: ++written } } });
+const write = () => server.ask('PUT', SECRET, { body: { data: { n: ++written }, options: { max_versions: 0 } } });
 const read = () => server.ask('GET', SECRET);
 const ready = () => server.ask('GET', '/v1/health/ready', { token: null });
 

@@ -15,7 +15,7 @@ export interface Exposition {
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
 }
 
-const LINE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|NaN|\+Inf)$/;
+const LINE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|NaN|\+Inf)$/s;
 const PAIR = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)/y;
 const UNESCAPED: Readonly<Record<string, string>> = { '\\\\': '\\', '\\"': '"', '\\n': '\n' };
 
@@ -40,7 +40,7 @@ export function parseExposition(text: string): Exposition {
   const seen = new Set<string>();
   let family = '';
   for (const line of text.slice(0, -1).split('\n')) {
-    const help = /^# HELP (\S+) \S.*$/.exec(line);
+    const help = /^# HELP (\S+) \S.*$/s.exec(line);
     const type = /^# TYPE (\S+) (counter|gauge|histogram)$/.exec(line);
     if (help !== null) continue;
     if (type !== null) {
