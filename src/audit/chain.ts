@@ -44,14 +44,26 @@ const HASHED = [
   'instance_id',
 ] as const satisfies readonly (keyof AuditEntry)[];
 
+// The largest member by far, and the same object in every entry that repeats a decision.
+const decisions = new WeakMap<object, string>();
+
+function canonicalDecision(decision: AuditEntry['decision']): string {
+  if (decision === null) return 'null';
+  const known = decisions.get(decision) ?? canonicalJson(decision);
+  decisions.set(decision, known);
+  return known;
+}
+
 function sha256(parts: readonly Buffer[]): Buffer {
   return digest('sha256', Buffer.concat(parts), 'buffer');
 }
 
 /** `SHA-256(0x00 || salt || canonical entry)`; the salt keeps foreign rows unguessable from bare hashes (spec 12). */
 export function leafHash(salt: Buffer, entry: AuditEntry, chainId: string, seq: number): Buffer {
-  const fields = HASHED.map((name) => entry[name]);
-  const canonical = Buffer.from(canonicalJson([...fields, chainId, seq]), 'utf8');
+  const fields = HASHED.map((name) =>
+    name === 'decision' ? canonicalDecision(entry.decision) : canonicalJson(entry[name]),
+  );
+  const canonical = Buffer.from(`[${fields.join(',')},${canonicalJson(chainId)},${seq}]`, 'utf8');
   return sha256([LEAF, salt, canonical]);
 }
 

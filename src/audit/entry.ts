@@ -1,4 +1,4 @@
-import type { AuditDraft, AuditResult } from '../contract/audit.ts';
+import type { AuditDraft, AuditResult, DecisionRecord } from '../contract/audit.ts';
 import { isoMicros } from '../lib/clock.ts';
 
 /** One entry as it is stored, but for its place in a chain. Names are those of the columns. */
@@ -39,8 +39,17 @@ function storableData(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [storable(name), storableData(member)]));
 }
 
+// Requests that repeat a decision carry the same record of it.
+const columns = new WeakMap<DecisionRecord, NonNullable<AuditEntry['decision']>>();
+
 function decisionColumn(decision: AuditDraft['decision']): AuditEntry['decision'] {
   if (decision === null) return null;
+  const known = columns.get(decision) ?? makeDecisionColumn(decision);
+  columns.set(decision, known);
+  return known;
+}
+
+function makeDecisionColumn(decision: DecisionRecord): NonNullable<AuditEntry['decision']> {
   return {
     kind: decision.kind,
     permission: decision.permission,

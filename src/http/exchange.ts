@@ -56,9 +56,14 @@ export interface Parsed extends Limited {
   readonly idempotencyKey: string | null;
 }
 
+export interface RecordedStanding extends Standing {
+  /** The audit entry with the decision that counts: made again, it is another one. */
+  readonly draft: AuditDraft;
+}
+
 export interface Authorised extends Parsed {
   readonly roles: () => Promise<ReadonlySet<Role>>;
-  readonly standing: Standing;
+  readonly standing: RecordedStanding;
   readonly judge: Judge;
 }
 

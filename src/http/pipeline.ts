@@ -116,8 +116,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
    * @returns whether it left an entry
    */
   async function auditFailure(reached: Reached, error: ApiError): Promise<boolean> {
-    if (error instanceof RefusedInParts && reached.draft !== undefined) {
-      await audit.recordParts(reached.draft, error.parts);
+    const drafted = draftOf(reached);
+    if (error instanceof RefusedInParts && drafted !== undefined) {
+      await audit.recordParts(drafted, error.parts);
       return true;
     }
     const draft = draftOfFailure(reached, error);
@@ -137,8 +138,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     // Its entry is stored already, or may still be.
     if (error instanceof OutcomeUnknown) return null;
     if (isAuthenticated(reached)) {
-      if (reached.draft === undefined) return draftStranger(reached);
-      const draft = draftDenied(reached, reached.draft, error);
+      const drafted = draftOf(reached);
+      if (drafted === undefined) return draftStranger(reached);
+      const draft = draftDenied(reached, drafted, error);
       if (!(error instanceof RateLimited)) return draft;
       const suppressed = sampleOf(error).take(clock.nowMs());
       return suppressed === null ? null : { ...draft, extra: { ...draft.extra, suppressed } };
@@ -173,6 +175,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       'request',
     );
   }
+}
+
+/** With the decision that counted, where one was made. */
+function draftOf(reached: Reached): AuditDraft | undefined {
+  return reached.standing?.draft ?? reached.draft;
 }
 
 function isGuarded(reached: Reached): reached is Reached & Guarded {

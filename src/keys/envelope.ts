@@ -71,7 +71,7 @@ function checkHeader(keyId: string, place: Place, envelope: Buffer): number {
   if (envelope.length < ID_AT) throw refusal('truncated', place, 'is cut short');
   const idEnd = ID_AT + envelope.readUInt16BE(1);
   if (envelope.length < idEnd) throw refusal('truncated', place, 'is cut short');
-  if (!envelope.subarray(0, idEnd).equals(header(keyId))) {
+  if (idEnd !== ID_AT + Buffer.byteLength(keyId) || envelope.toString('utf8', ID_AT, idEnd) !== keyId) {
     throw refusal('wrong_key', place, `was not sealed by ${keyId === '' ? 'a data key' : `key ${keyId}`}`);
   }
   return idEnd;

@@ -24,21 +24,25 @@ const MAX_FIELD_BYTES = 0xffff;
 export type RandomSource = (size: number) => Buffer;
 export const systemRandom: RandomSource = (size) => randomBytes(size);
 
+function sizeOf(field: string | number | Uint8Array): number {
+  return field instanceof Uint8Array ? field.length : Buffer.byteLength(String(field));
+}
+
 /**
  * Each field as its length (two bytes, big-endian) and its bytes: no two lists of fields give the same bytes. Numbers
  * are written in decimal, text in UTF-8.
  */
 export function lengthPrefixed(fields: readonly (string | number | Uint8Array)[]): Buffer {
-  const texts = fields.map((field) => (typeof field === 'number' ? String(field) : field));
-  const lengths = texts.map((field) => (typeof field === 'string' ? Buffer.byteLength(field) : field.length));
-  const encoded = Buffer.alloc(lengths.reduce((total, length) => total + 2 + length, 0));
+  let size = 0;
+  for (const field of fields) size += 2 + sizeOf(field);
+  const encoded = Buffer.alloc(size);
   let at = 0;
-  for (const [index, field] of texts.entries()) {
-    const length = lengths[index] ?? 0;
+  for (const field of fields) {
+    const length = sizeOf(field);
     if (length > MAX_FIELD_BYTES) throw new RangeError(`a field of ${length} bytes is too long`);
     at = encoded.writeUInt16BE(length, at);
-    if (typeof field === 'string') encoded.write(field, at);
-    else encoded.set(field, at);
+    if (field instanceof Uint8Array) encoded.set(field, at);
+    else encoded.write(String(field), at);
     at += length;
   }
   return encoded;

@@ -1,5 +1,6 @@
 /** Rate limits (spec 04): a token bucket for each subject and category, and ceilings for whole tenants. */
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { TenantId } from '../contract/names.ts';
 import type { RateCategory } from '../contract/route.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -155,10 +156,14 @@ function withFallback(shared: BucketStore, local: BucketStore, options: RateLimi
  * hashed: it comes from a token, so it may hold braces and colons, be long, or be an address nobody wants in Redis.
  * UTF-16 keeps lone surrogates apart, which UTF-8 would all turn into the same character.
  */
-export function bucketKey(owner: BucketOwner, category: RateCategory): string {
-  const subject = hash('sha256', Buffer.from(owner.subjectKey, 'utf16le'), 'base64url');
-  return `sv:{${owner.tenantId}:${subject}}:${category}`;
+export function bucketKey({ tenantId, subjectKey }: BucketOwner, category: RateCategory): string {
+  const known = hashedSubjects.get(subjectKey);
+  const subject = known ?? hash('sha256', Buffer.from(subjectKey, 'utf16le'), 'base64url');
+  if (known === undefined) hashedSubjects.set(subjectKey, subject);
+  return `sv:{${tenantId}:${subject}}:${category}`;
 }
+
+const hashedSubjects = new LRUCache<string, string>({ max: 10_000 });
 
 /** A tenant's id has no colon, so no subject's bucket is called so. */
 function ceilingKey(tenantId: TenantId, category: RateCategory): string {

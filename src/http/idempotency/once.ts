@@ -83,7 +83,7 @@ export function createOnce({ db, audit, mac }: OnceParts): Once {
     const { entry, answer, once } = done.kept;
     if (answer === undefined) throw new ApiError('idempotency_replayed', { details: once ?? {} });
     const facts = { extra: { idempotent_replay: true, replay_of: entry } };
-    await audit.record(exchange.draft, { success: true, facts });
+    await audit.record(exchange.standing.draft, { success: true, facts });
     return { status: done.status, body: answer.body, headers: { ...answer.headers, 'Idempotent-Replay': 'true' } };
   }
 

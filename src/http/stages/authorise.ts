@@ -3,11 +3,11 @@ import { ApiError, ERRORS, type ErrorCode } from '../../contract/errors.ts';
 import type { SecretPath } from '../../contract/names.ts';
 import type { Epochs, Permission, RuleKind } from '../../contract/permissions.ts';
 import { holdsRole, type Principal, type Role } from '../../contract/principal.ts';
-import type { Authority, Judge, Standing } from '../../contract/route.ts';
+import type { Authority, Judge } from '../../contract/route.ts';
 import type { IdentityService } from '../../identity/service.ts';
 import { isoMillis } from '../../lib/clock.ts';
 import type { Access, Decision, PolicyService } from '../../policy/service.ts';
-import type { Authorised, Parsed } from '../exchange.ts';
+import type { Authorised, Parsed, RecordedStanding } from '../exchange.ts';
 
 export interface AuthoriseParts {
   readonly policies: PolicyService;
@@ -71,7 +71,22 @@ async function judge(access: Access, exchange: Parsed, roles: Authorised['roles'
   }
 }
 
+// A rule gives the same decision object each time, and a token the same principal: most requests repeat a record, which
+// the audit entry then need not be made from anew.
+const records = new WeakMap<Judgement['decision'], WeakMap<Principal, DecisionRecord>>();
+
 function record(judgement: Judgement, epochs: Epochs, principal: Principal): DecisionRecord {
+  const { decision, kind, permission } = judgement;
+  const known = records.get(decision)?.get(principal);
+  const isSame = known?.policyEpoch === epochs.policy && known.kind === kind && known.permission === permission;
+  if (known !== undefined && isSame) return known;
+  const made = makeRecord(judgement, epochs, principal);
+  const ofDecision = records.get(decision) ?? new WeakMap<Principal, DecisionRecord>();
+  records.set(decision, ofDecision.set(principal, made));
+  return made;
+}
+
+function makeRecord(judgement: Judgement, epochs: Epochs, principal: Principal): DecisionRecord {
   return {
     kind: judgement.kind,
     permission: judgement.permission,
@@ -140,7 +155,11 @@ export async function authorise(exchange: Parsed, { policies, identity }: Author
 
   let access = await policies.access(principal, tenant, exchange.source.ip);
   let draft = { ...exchange.draft, decision: await admit(access) };
-  const standing: Standing = {
+  const standing: RecordedStanding = {
+    // Of the decision that counted: one made again replaces the one before.
+    get draft() {
+      return draft;
+    },
     holds: (epochs) => epochs.policy === access.epochs.policy && epochs.subject === access.epochs.subject,
     confirm: async (epochs) => {
       if (standing.holds(epochs)) return;
@@ -163,9 +182,6 @@ export async function authorise(exchange: Parsed, { policies, identity }: Author
     roles,
     standing,
     judge: judgeMore,
-    // Of the decision that counted: one made again replaces the one before.
-    get draft() {
-      return draft;
-    },
+    draft,
   };
 }

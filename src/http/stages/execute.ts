@@ -35,7 +35,7 @@ function callOf(exchange: Authorised): AnyCall {
     judge,
     // Read when the entry is made: until then the decision may be made again.
     get draft() {
-      return exchange.draft;
+      return standing.draft;
     },
   };
 }
@@ -46,12 +46,12 @@ async function change(exchange: Authorised, route: ChangeRoute, call: AnyCall, o
   return { reply: route.reply((await route.run(call)).value, call), replayed: false };
 }
 
-async function read(exchange: Authorised, route: ReadRoute, call: AnyCall, audit: AuditService): Promise<Reply> {
+async function read(route: ReadRoute, call: AnyCall, audit: AuditService): Promise<Reply> {
   const reply = unlessKnown(await route.run(call), call.knows);
   const { facts, parts } = reply;
   if (route.audited === false) return reply;
-  if (parts !== undefined) await audit.recordParts(exchange.draft, parts);
-  else await audit.record(exchange.draft, { success: true, ...(facts === undefined ? {} : { facts }) });
+  if (parts !== undefined) await audit.recordParts(call.draft, parts);
+  else await audit.record(call.draft, { success: true, ...(facts === undefined ? {} : { facts }) });
   return reply;
 }
 
@@ -64,7 +64,7 @@ export async function execute(exchange: Authorised, { audit, once }: ExecutePart
   try {
     const call = callOf(exchange);
     if (route.effect === 'change') return { ...exchange, ...(await change(exchange, route, call, once)) };
-    return { ...exchange, reply: await read(exchange, route, call, audit), replayed: false };
+    return { ...exchange, reply: await read(route, call, audit), replayed: false };
   } catch (error) {
     if (!(error instanceof UnstorableText)) throw error;
     throw new ApiError('validation_error', {
