@@ -22,9 +22,10 @@ export default defineConfig({
   // tsup would strip `node:` and break built-ins that exist under that name only, and its shims break `import.meta`.
   removeNodeProtocol: false,
   shims: false,
-  // Names stay, for the stack of a defect.
+  // Names stay, for the stack of a defect. `keepNames` would put a call behind each function that is made, a sixth of a
+  // request's processor time; without minification only names that two files share change.
   minify: false,
-  keepNames: true,
+  keepNames: false,
   metafile: true,
   silent: true,
   // Strict, as modules are; the directive must come first.
