@@ -51,7 +51,7 @@ export function examine(command: CommandName, env: Environment, flags: Flags = {
   return {
     settings,
     problems,
-    warnings: [...runtimeWarnings(env), ...unknownVariables(env), ...notes, ...releaseWarnings(settings)],
+    warnings: [...runtimeWarnings(command, env), ...unknownVariables(env), ...notes, ...releaseWarnings(settings)],
   };
 }
 

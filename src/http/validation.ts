@@ -25,8 +25,23 @@ function names(list: unknown): readonly string[] {
   return Array.isArray(list) ? list.map(String) : [];
 }
 
+/** What a field is for people, who read no regular expressions; null where its schema does not say. */
+function wordsFor(schema: TSchema, pointer: string): string | null {
+  const field = pointer
+    .slice(1)
+    .split('/')
+    .reduce<unknown>((at, name) => member(member(at, 'properties'), name), schema);
+  const words = member(field, 'description');
+  return typeof words === 'string' ? words : null;
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Readonly<Record<string, unknown>>)[name];
+}
+
 /** The rule that is broken, field by field; never the value (CVE-2025-4166). */
-function explain(problem: Problem, root: string): readonly (readonly [string, string])[] {
+function explain(schema: TSchema, problem: Problem, root: string): readonly (readonly [string, string])[] {
   const at = problem.instancePath;
   switch (problem.keyword) {
     case 'boolean':
@@ -37,13 +52,17 @@ function explain(problem: Problem, root: string): readonly (readonly [string, st
       return [];
     case 'required':
       return names(problem.params.requiredProperties).map((name) => [fieldName(`${at}/${name}`, root), 'required']);
+    case 'pattern': {
+      const words = wordsFor(schema, at);
+      return [[fieldName(at, root), words === null ? problem.message : `must be: ${words}`]];
+    }
     default:
       return [[fieldName(at, root), problem.message]];
   }
 }
 
-function describe(validator: Validator, value: unknown, root: string): Record<string, string> {
-  const fields = validator.Errors(value).flatMap((problem) => explain(problem as Problem, root));
+function describe(schema: TSchema, validator: Validator, value: unknown, root: string): Record<string, string> {
+  const fields = validator.Errors(value).flatMap((problem) => explain(schema, problem as Problem, root));
   // The first word on a field is the most telling one.
   return Object.fromEntries(fields.slice(0, MAX_FIELDS_SHOWN).reverse());
 }
@@ -59,6 +78,6 @@ export function compileCheck(schema: TSchema): Check {
   return (value, root) => {
     const overlong = [...overlongArrays(schema, value)];
     if (overlong.length > 0) throw validationError(describeOverlong(overlong, root));
-    if (!validator.Check(value)) throw validationError(describe(validator, value, root));
+    if (!validator.Check(value)) throw validationError(describe(schema, validator, value, root));
   };
 }

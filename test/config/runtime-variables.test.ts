@@ -8,8 +8,6 @@ import { namesOf, problemsOf, SERVE } from './support.ts';
 const MIGRATE = { DATABASE_URL: 'postgresql://vault:pw@db:5432/vault' };
 const REFUSED = {
   NODE_TLS_REJECT_UNAUTHORIZED: '0',
-  NODE_EXTRA_CA_CERTS: '/etc/ssl/canary.pem',
-  NODE_USE_SYSTEM_CA: '1',
   NODE_DEBUG: 'http',
   NODE_DEBUG_NATIVE: 'tls',
   SSLKEYLOGFILE: '/tmp/canary',
@@ -31,12 +29,24 @@ test('each is refused by the commands that talk to others, with the way on', () 
       assert.not.match(problemLine(problem!), 'canary');
     }
   }
-  assert.match(problemsOf('serve', { ...SERVE, NODE_EXTRA_CA_CERTS: 'x' })[0]?.problem ?? '', 'CA_BUNDLE_FILE');
+  const [unverified] = problemsOf('serve', { ...SERVE, NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+  assert.match(unverified?.problem ?? '', 'CA_BUNDLE_FILE');
 });
 
 test('all are told at once, before the others', () => {
   const names = namesOf(problemsOf('serve', { ...SERVE, ...REFUSED, LOG_LEVEL: 'loud' }));
   assert.equal(names, [...Object.keys(REFUSED), 'LOG_LEVEL']);
+});
+
+test('authorities of the machine, which base images set for every program, are a warning', () => {
+  for (const more of [{ NODE_EXTRA_CA_CERTS: '/etc/ssl/canary.pem' }, { NODE_USE_SYSTEM_CA: '1' }]) {
+    const { problems, warnings } = examine('serve', { ...SERVE, ...more });
+    assert.equal(problems, []);
+    assert.is(warnings.length, 1);
+    assert.match(warnings[0]!, new RegExp(`^${Object.keys(more)[0]} .*CA_BUNDLE_FILE`));
+    assert.not.match(warnings[0]!, 'canary');
+    assert.equal(examine('dev', more).warnings, []);
+  }
 });
 
 test('what changes nothing is let be', () => {

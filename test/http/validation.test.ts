@@ -34,6 +34,15 @@ const Example = Type.Object(
   { additionalProperties: false },
 );
 
+test('a pattern is told in the words of its schema, where it has some', () => {
+  const page = Type.Object({ limit: Type.String({ pattern: '^[1-9]$', description: '1 to 9' }) });
+  assert.equal(fieldsOf(page, { limit: CANARY }), { limit: 'must be: 1 to 9' });
+  assert.equal(fieldsOf(Type.Object({ inner: page }), { inner: { limit: CANARY } }), {
+    'inner.limit': 'must be: 1 to 9',
+  });
+  assert.equal(fieldsOf(Example, { name: 'ABC' }), { name: 'must match pattern "^[a-z]+$"' });
+});
+
 test('what is right passes', () => {
   const all = {
     name: 'abc',
