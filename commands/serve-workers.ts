@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../src/contract/exit-codes.ts';
 import { forkSettings } from '../src/lib/forks.ts';
 import type { Log } from '../src/telemetry/log.ts';
@@ -65,7 +66,8 @@ async function keepAlive(worker: Worker, stopping: AbortSignal, log: Log): Promi
     if (stopping.aborted) return code;
     pauseMs = wasReady ? FIRST_PAUSE_MS : Math.min(LAST_PAUSE_MS, pauseMs * 2);
     log.error({ reason: `exit code ${code}`, retry_in_ms: pauseMs }, 'a worker process ended; another one follows');
-    await pause(pauseMs, stopping);
+    // The order to stop ends the wait.
+    await sleep(pauseMs, undefined, { signal: stopping }).catch(() => {});
     if (stopping.aborted) return code;
   }
 }
@@ -83,16 +85,6 @@ async function exitOf(worker: Worker): Promise<number> {
   const [code, signal] = await once(worker, 'exit');
   if (typeof code === 'number') return code;
   return signal === 'SIGTERM' || signal === 'SIGINT' ? EXIT.DONE : EXIT.FAILED;
-}
-
-function pause(ms: number, stopping: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    stopping.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function running(): readonly Worker[] {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { IdentityId, PartnerId, TenantId } from './names.ts';
 import type { Scope } from './scopes.ts';
 
@@ -39,6 +40,14 @@ export function subjectKey(subject: Subject): string {
   const key = [kind, issuer, tenantId, id].map((part) => `${part.length}:${part}`).join('');
   subjectKeys.set(subject, key);
   return key;
+}
+
+/**
+ * SHA-256 of a {@link subjectKey}, for where a subject's own text must not stand: it comes from a token, so it may hold
+ * anything, be long, or be an address. UTF-16 keeps lone surrogates apart, which UTF-8 would all turn into one character.
+ */
+export function subjectDigest(key: string): Buffer {
+  return hash('sha256', Buffer.from(key, 'utf16le'), 'buffer');
 }
 
 /** The caller, as its verified token says. What it may do is decided per tenant, later in the pipeline. */

@@ -3,8 +3,8 @@ import { auditRoutes } from '../audit/routes.ts';
 import type { Reply, Route } from '../contract/route.ts';
 import { identityRoutes } from '../identity/routes.ts';
 import type { IdentityService } from '../identity/service.ts';
-import type { Keyring } from '../keys/keyring.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Mac } from '../lib/cursors.ts';
 import { policyTestRoute } from '../policy/explanation/routes.ts';
 import { createPolicyTest } from '../policy/explanation/testing.ts';
 import { policyRoutes } from '../policy/routes.ts';
@@ -23,16 +23,15 @@ export interface RouteParts {
   /** Makes the text of the metrics; null where they have a listener of their own. */
   readonly metrics: MetricsText | null;
   readonly db: Database;
-  readonly keyring: Keyring;
+  /** Authenticates cursors. */
+  readonly mac: Mac;
   readonly identity: IdentityService;
   readonly policies: PolicyService;
   readonly secrets: SecretsService;
 }
 
 export function routeTable(parts: RouteParts): readonly Route[] {
-  const { clock, db, keyring } = parts;
-  const cursorKey = keyring.macKey('cursor');
-  const mac = (message: Buffer) => cursorKey.mac('scaivault/cursor', message);
+  const { clock, db, mac } = parts;
   return withOpenApi(
     [
       ...healthRoutes(clock, parts.ready),

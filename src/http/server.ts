@@ -164,7 +164,7 @@ export async function startServer(
     metrics: metricsListener === null ? metricsText : null,
     ready: gate.readiness,
     baseUrl: settings.baseUrl,
-    keyring,
+    mac,
     db,
     identity,
     policies,

@@ -37,6 +37,15 @@ export function isoMillis(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/** A point in time as ISO 8601 UTC with milliseconds. */
+export function isoTime(at: Date): string {
+  return at.toISOString();
+}
+
+export function isoTimeOrNull(at: Date | null): string | null {
+  return at === null ? null : isoTime(at);
+}
+
 /** Microseconds since the epoch as ISO 8601 UTC with microseconds (audit, events). */
 export function isoMicros(micros: number): string {
   const seconds = new Date(Math.floor(micros / 1000)).toISOString().slice(0, 19);

@@ -1,8 +1,6 @@
-import { isoMillis } from '../lib/clock.ts';
+import { isoTime, isoTimeOrNull } from '../lib/clock.ts';
 import type { RuleText } from './rules.ts';
 import type { Binding, PolicyDocument, PolicySummary, PolicyVersion } from './types.ts';
-
-const isoTime = (time: Date) => isoMillis(time.getTime());
 
 export function policyBody(policy: PolicyDocument) {
   return {
@@ -68,7 +66,7 @@ export function bindingBody(binding: Binding) {
     identity_type: subject.kind,
     identity_id: binding.identityId,
     subject: { issuer: subject.issuer, tenant_id: subject.tenantId, id: subject.id },
-    expires_at: binding.expiresAt === null ? null : isoTime(binding.expiresAt),
+    expires_at: isoTimeOrNull(binding.expiresAt),
     expired: binding.expired,
     created_at: isoTime(binding.createdAt),
   };

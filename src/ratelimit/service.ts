@@ -1,7 +1,7 @@
 /** Rate limits (spec 04): a token bucket for each subject and category, and ceilings for whole tenants. */
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { TenantId } from '../contract/names.ts';
+import { subjectDigest } from '../contract/principal.ts';
 import type { RateCategory } from '../contract/route.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { BucketStore, Draw, Rate, Taken } from './buckets.ts';
@@ -153,12 +153,11 @@ function withFallback(shared: BucketStore, local: BucketStore, options: RateLimi
 
 /**
  * `sv:{<tenant>:<subject>}:CATEGORY`; the braces keep all buckets of a subject in one slot of a cluster. The subject is
- * hashed: it comes from a token, so it may hold braces and colons, be long, or be an address nobody wants in Redis.
- * UTF-16 keeps lone surrogates apart, which UTF-8 would all turn into the same character.
+ * hashed: its own text may hold braces and colons.
  */
 export function bucketKey({ tenantId, subjectKey }: BucketOwner, category: RateCategory): string {
   const known = hashedSubjects.get(subjectKey);
-  const subject = known ?? hash('sha256', Buffer.from(subjectKey, 'utf16le'), 'base64url');
+  const subject = known ?? subjectDigest(subjectKey).toString('base64url');
   if (known === undefined) hashedSubjects.set(subjectKey, subject);
   return `sv:{${tenantId}:${subject}}:${category}`;
 }

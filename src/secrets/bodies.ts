@@ -1,11 +1,8 @@
 /** Answers, as they are sent. */
-import { isoMillis } from '../lib/clock.ts';
+import { isoTime, isoTimeOrNull } from '../lib/clock.ts';
 import type { Deleted, Destroyed } from './deletion/delete.ts';
 import type { HistoryPage } from './history/history.ts';
 import type { SecretState, SecretVersion } from './types.ts';
-
-const time = (at: Date) => isoMillis(at.getTime());
-const timeOrNull = (at: Date | null) => (at === null ? null : time(at));
 
 export function etag(version: number): { readonly ETag: string } {
   return { ETag: `"${version}"` };
@@ -18,10 +15,10 @@ export function versionBody(secret: SecretVersion) {
     secret_type: secret.secretType,
     version: secret.version,
     metadata: secret.metadata,
-    created_at: time(secret.createdAt),
-    updated_at: time(secret.updatedAt),
-    expires_at: timeOrNull(secret.expiresAt),
-    last_accessed_at: timeOrNull(secret.lastAccessedAt),
+    created_at: isoTime(secret.createdAt),
+    updated_at: isoTime(secret.updatedAt),
+    expires_at: isoTimeOrNull(secret.expiresAt),
+    last_accessed_at: isoTimeOrNull(secret.lastAccessedAt),
     rotation_policy_id: null,
     secret_policy_id: null,
   };
@@ -35,12 +32,12 @@ export function stateBody(secret: SecretState) {
     version_count: secret.versionCount,
     metadata: secret.metadata,
     options: { max_versions: secret.maxVersions },
-    created_at: time(secret.createdAt),
-    updated_at: time(secret.updatedAt),
-    expires_at: timeOrNull(secret.expiresAt),
-    last_accessed_at: timeOrNull(secret.lastAccessedAt),
-    deleted_at: timeOrNull(secret.deletedAt),
-    recoverable_until: timeOrNull(secret.recoverableUntil),
+    created_at: isoTime(secret.createdAt),
+    updated_at: isoTime(secret.updatedAt),
+    expires_at: isoTimeOrNull(secret.expiresAt),
+    last_accessed_at: isoTimeOrNull(secret.lastAccessedAt),
+    deleted_at: isoTimeOrNull(secret.deletedAt),
+    recoverable_until: isoTimeOrNull(secret.recoverableUntil),
     rotation_policy_id: null,
     secret_policy_id: null,
   };
@@ -52,12 +49,12 @@ export function historyBody(path: string, page: HistoryPage) {
     current_version: page.currentVersion,
     versions: page.versions.map((version) => ({
       version: version.version,
-      created_at: time(version.createdAt),
+      created_at: isoTime(version.createdAt),
       created_by: version.createdBy,
       created_from: version.createdFrom,
       state: version.state,
       readable: version.readable,
-      readable_until: timeOrNull(version.readableUntil),
+      readable_until: isoTimeOrNull(version.readableUntil),
     })),
     cursor: page.cursor,
     has_more: page.cursor !== null,
@@ -69,8 +66,8 @@ export function deletedBody(deleted: Deleted) {
     path: deleted.path,
     permanent: deleted.permanent,
     version_count: deleted.versionCount,
-    recoverable_until: timeOrNull(deleted.recoverableUntil),
-    unrecoverable_after: timeOrNull(deleted.unrecoverableAfter),
+    recoverable_until: isoTimeOrNull(deleted.recoverableUntil),
+    unrecoverable_after: isoTimeOrNull(deleted.unrecoverableAfter),
   };
 }
 
@@ -79,6 +76,6 @@ export function destroyedBody(destroyed: Destroyed) {
     path: destroyed.path,
     current_version: destroyed.currentVersion,
     versions_destroyed: destroyed.versions,
-    unrecoverable_after: timeOrNull(destroyed.unrecoverableAfter),
+    unrecoverable_after: isoTimeOrNull(destroyed.unrecoverableAfter),
   };
 }

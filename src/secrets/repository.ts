@@ -25,10 +25,9 @@ export interface EpochColumns {
   readonly subject_epoch: number;
 }
 
-export interface SecretColumns {
-  readonly id: string;
+/** What every statement says of a secret. */
+export interface CommonColumns {
   readonly secret_type: SecretType;
-  readonly version: number;
   readonly description: string;
   readonly tags: readonly string[];
   readonly owner: string;
@@ -37,6 +36,11 @@ export interface SecretColumns {
   readonly updated_at: Date;
   readonly expires_at: Date | null;
   readonly last_accessed_at: Date | null;
+}
+
+export interface SecretColumns extends CommonColumns {
+  readonly id: string;
+  readonly version: number;
   readonly expired: boolean | null;
 }
 

@@ -65,7 +65,7 @@ export function table(): readonly Route[] {
     baseUrl: 'https://vault.example.test',
     metrics: async () => '',
     db: nothing,
-    keyring: nothing,
+    mac: nothing,
     identity: nothing,
     policies: nothing,
     secrets: nothing,

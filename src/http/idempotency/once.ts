@@ -2,10 +2,10 @@
  * Changes that are done once however often they are asked for (spec 12, "Idempotency"): the record of a key is written
  * in the change's own transaction, so there is never the one without the other.
  */
-import { hash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { AuditService, Companion } from '../../audit/service.ts';
 import { ApiError } from '../../contract/errors.ts';
-import { subjectKey } from '../../contract/principal.ts';
+import { subjectDigest, subjectKey } from '../../contract/principal.ts';
 import type { Call, ChangeRoute, Reply } from '../../contract/route.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Database } from '../../postgres/database.ts';
@@ -54,8 +54,7 @@ export function createOnce({ db, audit, mac }: OnceParts): Once {
     const message = Buffer.from(canonicalJson([tenant.tenantId, method, request.url, ifMatch, ifNoneMatch, body]));
     const claim = {
       tenantId: tenant.tenantId,
-      // UTF-16 keeps lone surrogates apart, which UTF-8 would all turn into the same character.
-      subject: hash('sha256', Buffer.from(subjectKey(principal.subject), 'utf16le'), 'buffer'),
+      subject: subjectDigest(subjectKey(principal.subject)),
       key,
       route: `${route.method} ${route.path}`,
       mac: mac(message),

@@ -1,8 +1,7 @@
 import type { SecretPath, TenantId } from '../../contract/names.ts';
 import type { Epochs } from '../../contract/permissions.ts';
 import { type Queryable, type SqlValue, statement } from '../../postgres/database.ts';
-import { type EpochColumns, epochsOf } from '../repository.ts';
-import type { SecretType } from '../types.ts';
+import { type CommonColumns, type EpochColumns, epochsOf } from '../repository.ts';
 import type { Segment } from './segments.ts';
 import type { ListedSecret, ListFilter, ListRequest } from './types.ts';
 
@@ -102,17 +101,8 @@ const FOLDERS = statement(
    ORDER BY w.path`,
 );
 
-interface SecretColumns {
-  readonly secret_type: SecretType;
+interface SecretColumns extends CommonColumns {
   readonly current_version: number;
-  readonly description: string;
-  readonly tags: readonly string[];
-  readonly owner: string;
-  readonly custom: Readonly<Record<string, unknown>>;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-  readonly expires_at: Date | null;
-  readonly last_accessed_at: Date | null;
   readonly deleted_at: Date | null;
   readonly recoverable_until: Date | null;
 }

@@ -1,10 +1,8 @@
 import { type Reply, type Route, readRoute } from '../../contract/route.ts';
-import { isoMillis } from '../../lib/clock.ts';
+import { isoTimeOrNull } from '../../lib/clock.ts';
 import type { SecretsService } from '../service.ts';
 import { ListBody, ListQuery } from './schemas.ts';
 import type { ListedSecret } from './types.ts';
-
-const time = (at: Date | null) => (at === null ? null : isoMillis(at.getTime()));
 
 function present(secret: ListedSecret) {
   return {
@@ -12,12 +10,12 @@ function present(secret: ListedSecret) {
     secret_type: secret.secretType,
     current_version: secret.currentVersion,
     metadata: secret.metadata,
-    created_at: time(secret.createdAt),
-    updated_at: time(secret.updatedAt),
-    expires_at: time(secret.expiresAt),
-    last_accessed_at: time(secret.lastAccessedAt),
-    deleted_at: time(secret.deletedAt),
-    recoverable_until: time(secret.recoverableUntil),
+    created_at: isoTimeOrNull(secret.createdAt),
+    updated_at: isoTimeOrNull(secret.updatedAt),
+    expires_at: isoTimeOrNull(secret.expiresAt),
+    last_accessed_at: isoTimeOrNull(secret.lastAccessedAt),
+    deleted_at: isoTimeOrNull(secret.deletedAt),
+    recoverable_until: isoTimeOrNull(secret.recoverableUntil),
   };
 }
 

@@ -4,8 +4,8 @@ import type { Epochs } from '../../contract/permissions.ts';
 import type { SealedValue } from '../../keys/keyring.ts';
 import { type Queryable, statement, type Transaction } from '../../postgres/database.ts';
 import { expiryValues } from '../append/repository.ts';
-import { type EpochColumns, epochsOf } from '../repository.ts';
-import type { Changes, SecretState, SecretType } from '../types.ts';
+import { type CommonColumns, type EpochColumns, epochsOf } from '../repository.ts';
+import type { Changes, SecretState } from '../types.ts';
 
 // Nothing but the lock: what the row says is read by the next statement, which sees what others have committed.
 const LOCK = statement('secrets.lock', 'SELECT id FROM secrets WHERE tenant_id = $1 AND path = $2 FOR UPDATE');
@@ -49,19 +49,10 @@ const SOURCE = statement(
      AND (unreadable_at IS NULL OR unreadable_at > now() - $4::bigint * interval '1 millisecond')`,
 );
 
-export interface StateColumns {
+export interface StateColumns extends CommonColumns {
   readonly id: string | null;
-  readonly secret_type: SecretType;
   readonly current_version: number;
-  readonly description: string;
-  readonly tags: readonly string[];
-  readonly owner: string;
-  readonly custom: Readonly<Record<string, unknown>>;
   readonly max_versions: number;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-  readonly expires_at: Date | null;
-  readonly last_accessed_at: Date | null;
   readonly deleted_at: Date | null;
   readonly expired: boolean;
   readonly recoverable_until: Date | null;

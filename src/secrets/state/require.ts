@@ -1,10 +1,10 @@
 /** What a call may presuppose of the secret that it names, each with the refusal that says what to do. */
 import { ApiError } from '../../contract/errors.ts';
-import { isoMillis } from '../../lib/clock.ts';
+import { isoTime } from '../../lib/clock.ts';
 import type { SecretState } from '../types.ts';
 
 export function deletedRefusal(recoverableUntil: Date): ApiError {
-  const until = isoMillis(recoverableUntil.getTime());
+  const until = isoTime(recoverableUntil);
   return new ApiError('secret_not_found', {
     message: `The secret is deleted. POST ...:undelete brings it back until ${until}.`,
     details: { recoverable_until: until },
@@ -12,7 +12,7 @@ export function deletedRefusal(recoverableUntil: Date): ApiError {
 }
 
 export function expiredRefusal(expiredAt: Date, currentVersion: number): ApiError {
-  const at = isoMillis(expiredAt.getTime());
+  const at = isoTime(expiredAt);
   return new ApiError('version_not_found', {
     message: `The secret expired at ${at}. Write a new version, or change its expiry with PATCH ...:metadata.`,
     details: { expired_at: at, current_version: currentVersion },
@@ -20,7 +20,7 @@ export function expiredRefusal(expiredAt: Date, currentVersion: number): ApiErro
 }
 
 export function occupiedRefusal(recoverableUntil: Date): ApiError {
-  const until = isoMillis(recoverableUntil.getTime());
+  const until = isoTime(recoverableUntil);
   return new ApiError('secret_exists', {
     message: `A deleted secret is at this path until ${until}. Bring it back with POST ...:undelete, or delete it for good with DELETE ...?permanent=true.`,
     details: { recoverable_until: until },
